@@ -1,0 +1,54 @@
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "base/error.h"
+#include "base/ids.h"
+
+namespace galaxy::push {
+namespace {
+
+TEST(ErrorRegistry, DescribesEveryCodeInItsOwnRow) {
+  for (int i = 0; i < kCodeCount; ++i) {
+    const CodeInfo& info = Describe(static_cast<Code>(i));
+    EXPECT_FALSE(info.name.empty());
+    EXPECT_GE(info.http_status, 400);
+  }
+}
+
+// docs/edge-protocol.md: 4000-4499 come back as you are, 4500-4999 not as you are.
+TEST(ErrorRegistry, CloseCodeRangeAgreesWithTheVerdict) {
+  for (int i = 0; i < kCodeCount; ++i) {
+    const CodeInfo& info = Describe(static_cast<Code>(i));
+    if (info.close_code >= 4500) {
+      EXPECT_NE(info.verdict, Verdict::kResume) << info.name;
+    }
+    if (info.close_code >= 4000 && info.close_code < 4500) {
+      EXPECT_EQ(info.verdict, Verdict::kResume) << info.name;
+    }
+  }
+}
+
+TEST(Ids, RefuseControlCharactersBadUtf8AndLength) {
+  EXPECT_TRUE(CheckId("user_id", "игрок-七"));
+  EXPECT_TRUE(CheckId("user_id", std::string(256, 'a')));
+  for (std::string bad :
+       {std::string("a\nb"), std::string("a\rb"), std::string("a\0b", 3), std::string("\x7f"),
+        std::string("\xc2\x85"), std::string("\xff"), std::string("\xc0\x80"),
+        std::string("\xed\xa0\x80"), std::string("\xf4\x90\x80\x80"), std::string("\xe2\x82"),
+        std::string(257, 'a')}) {
+    Status status = CheckId("user_id", bad);
+    ASSERT_FALSE(status);
+    EXPECT_EQ(status.error().field, "user_id");
+  }
+}
+
+TEST(Ids, UuidV7CarriesTheTimeAndIsUnique) {
+  std::set<std::string> seen;
+  for (int i = 0; i < 1000; ++i) seen.insert(NewUuidV7(0x0197a3c4d210));
+  EXPECT_EQ(seen.size(), 1000u);
+  EXPECT_EQ(seen.begin()->substr(0, 15), "0197a3c4-d210-7");
+}
+
+}  // namespace
+}  // namespace galaxy::push
