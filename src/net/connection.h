@@ -1,0 +1,90 @@
+#pragma once
+
+#include <sys/uio.h>
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "net/address.h"
+
+namespace galaxy::push {
+
+class Loop;
+
+// What a protocol engine does with the bytes of its connection.
+class ConnectionHandler {
+ public:
+  virtual ~ConnectionHandler() = default;
+  // Bytes arrived. They lie in a buffer that the loop shares: valid during the call only.
+  virtual void OnBytes(std::string_view bytes) = 0;
+  // A Write() that took less than it was given can go on.
+  virtual void OnWritable() = 0;
+  // The peer sent its last byte (half-close). Writing is still possible.
+  virtual void OnEnd() = 0;
+  // The connection is gone, by the peer or an error; no further call comes. Not called after our
+  // own Close() or Reset().
+  virtual void OnClosed(const Error& error) = 0;
+};
+
+// A connected byte stream, bound to one loop for life. It holds no queue of its own: what does not
+// go into the kernel now stays with the caller, who thus knows what waits and can drop it.
+//
+//   Ownership  The protocol object owns it and is its handler; destroying it closes the socket.
+//   Threads    The loop's thread only.
+//   Reentrancy The handler may destroy the connection from within any callback.
+class Connection {
+ public:
+  virtual ~Connection() = default;
+  // Starts reading. Call once; no callback comes before, none after destruction.
+  virtual void Start(ConnectionHandler& handler) = 0;
+  // Hands bytes to the kernel without blocking (one writev). Returns how many it took; when that is
+  // less than offered, OnWritable() follows. After an error it takes nothing and OnClosed()
+  // follows.
+  virtual size_t Write(std::span<const iovec> bytes) = 0;
+  virtual void PauseReading() = 0;
+  virtual void ResumeReading() = 0;
+  // Half-close: no more bytes from us.
+  virtual void ShutdownWrite() = 0;
+  // Orderly close; what the kernel has accepted is still sent.
+  virtual void Close() = 0;
+  // Aborts (RST): what the kernel still holds is thrown away.
+  virtual void Reset() = 0;
+  // Bytes the kernel holds that the peer has not acknowledged (SIOCOUTQ).
+  virtual size_t UnsentBytes() const = 0;
+  virtual const Address& peer() const = 0;
+};
+
+struct SocketOptions {
+  int notsent_lowat_bytes = 0;   // TCP_NOTSENT_LOWAT, 0: the system's
+  int receive_buffer_bytes = 0;  // SO_RCVBUF, 0: the system's
+  int send_buffer_bytes = 0;
+};
+
+// Listener accepts connections on one address (TCP_NODELAY set). Failing to accept (EMFILE) is
+// counted, logged by the owner through `on_error`, and retried after a pause; it never ends the
+// listener.
+class Listener {
+ public:
+  using OnConnection = std::function<void(std::unique_ptr<Connection>)>;
+  static Result<std::unique_ptr<Listener>> Open(Loop& loop, const Address& address,
+                                                SocketOptions options, OnConnection on_connection);
+  virtual ~Listener() = default;
+  virtual const Address& bound() const = 0;  // with the real port
+  virtual void Close() = 0;                  // stops accepting
+};
+
+// Connects; `done` is called exactly once on the loop unless the returned object is destroyed
+// before.
+class Connector {
+ public:
+  using Done = std::move_only_function<void(Result<std::unique_ptr<Connection>>)>;
+  static std::unique_ptr<Connector> Start(Loop& loop, const Address& address, SocketOptions options,
+                                          uint64_t timeout_ms, Done done);
+  virtual ~Connector() = default;
+};
+
+}  // namespace galaxy::push

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <string>
+#include <string_view>
+
+#include "base/slice.h"
+
+namespace galaxy::push {
+
+class Connection;
+
+// Bytes that wait for one connection: small control bytes are gathered, shared slices are referred
+// to without a copy. One writev() takes as much as the kernel wants.
+//
+//   Threads  One loop.
+//   Limits   None of its own: bytes() is for the owner's bound.
+//   Cost     Append of a slice is O(1); nothing is copied unless it is small (under 64 bytes).
+class OutputQueue {
+ public:
+  void Append(Slice slice);
+  // Copies; adjacent copies share one block.
+  void AppendCopy(std::string_view bytes);
+  // Writes what the connection takes. True when nothing is left.
+  bool Flush(Connection& connection);
+  void Clear();
+  size_t bytes() const { return bytes_; }
+  bool empty() const { return bytes_ == 0; }
+
+ private:
+  void DropFront(size_t n);
+
+  std::deque<Slice> slices_;
+  size_t front_offset_ = 0;
+  size_t bytes_ = 0;
+  // The block that AppendCopy fills; shared with the slices that point into it.
+  // (implementation detail, see output.cc)
+  std::shared_ptr<std::string> block_;
+};
+
+}  // namespace galaxy::push
