@@ -34,5 +34,14 @@ function(galaxy_test name)
   endforeach()
   target_link_libraries(${name} PRIVATE ${ARG_SYSTEM} GTest::gtest GTest::gmock GTest::gtest_main)
   add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+  set_tests_properties(${name} PROPERTIES TIMEOUT 300 LABELS unit)
+endfunction()
+
+#   galaxy_script_test(name LABELS interop TIMEOUT 300 COMMAND /usr/bin/python3 … )
+# A test that drives the built program from outside. GALAXY_PUSH names the binary in its environment.
+function(galaxy_script_test name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "LABELS;COMMAND;ENVIRONMENT" ${ARGN})
+  add_test(NAME ${name} COMMAND ${ARG_COMMAND} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}"
+    ENVIRONMENT "GALAXY_PUSH=${CMAKE_BINARY_DIR}/galaxy-push;GALAXY_BUILD=${CMAKE_BINARY_DIR};${ARG_ENVIRONMENT}")
 endfunction()

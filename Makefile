@@ -1,0 +1,68 @@
+# make run     packages, build, and the demo with its page
+# make test    packages, build, and every test
+# make help    the rest
+
+BUILD ?= build
+JOBS  ?= $(shell nproc)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build run test unit asan tsan lint format clean
+
+help:
+	@echo 'make run      installs what is missing, builds, and starts the demo: backend, gateway and page'
+	@echo 'make test     installs what is missing, builds, and runs every test'
+	@echo 'make build    $(BUILD)/galaxy-push'
+	@echo 'make unit     the C++ unit tests only'
+	@echo 'make asan     the C++ unit tests under the address and undefined-behaviour sanitizers'
+	@echo 'make tsan     the C++ unit tests under the thread sanitizer (clang 19)'
+	@echo 'make lint     clang-tidy 19 over src/ and clang-format in check mode'
+	@echo 'make format   clang-format in place'
+	@echo 'make clean    removes $(BUILD) and the sanitizer builds'
+
+build:
+	@tools/setup build
+	@cmake -S . -B $(BUILD) -G Ninja -DGALAXY_TESTS=OFF >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+	@rm -f $(BUILD).log
+	@cmake --build $(BUILD) -j $(JOBS)
+
+run: build
+	@$(BUILD)/galaxy-push demo
+
+test: build-tests node-modules
+	@ctest --test-dir $(BUILD) -j $(JOBS) --output-on-failure
+
+unit: build-tests
+	@ctest --test-dir $(BUILD) -j $(JOBS) --output-on-failure -L unit
+
+.PHONY: build-tests node-modules
+build-tests:
+	@tools/setup test
+	@cmake -S . -B $(BUILD) -G Ninja -DGALAXY_TESTS=ON
+	@cmake --build $(BUILD) -j $(JOBS)
+
+node-modules: tests/node_modules/.stamp sdk/js/node_modules/.stamp
+%/node_modules/.stamp: %/package-lock.json
+	@cd $* && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+asan:
+	@tools/setup test
+	@cmake --preset asan && cmake --build --preset asan -j $(JOBS)
+	@ctest --test-dir build-asan -j $(JOBS) --output-on-failure -L unit
+
+tsan:
+	@tools/setup lint
+	@cmake --preset tsan && cmake --build --preset tsan -j $(JOBS)
+	@ctest --test-dir build-tsan -j $(JOBS) --output-on-failure -L unit
+
+lint:
+	@tools/setup lint
+	@cmake --preset lint >/dev/null && cmake --build --preset lint -j $(JOBS)
+	@git ls-files 'src/*.h' 'src/*.cc' | xargs clang-format --dry-run --Werror
+
+format:
+	@tools/setup lint
+	@git ls-files 'src/*.h' 'src/*.cc' 'fuzz/*.cc' 'bench/*.cc' | xargs clang-format -i
+
+clean:
+	@rm -rf $(BUILD) build-asan build-tsan build-lint build-fuzz
