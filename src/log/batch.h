@@ -1,0 +1,55 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "event/cursor.h"
+#include "event/entry.h"
+#include "log/digest.h"
+
+namespace galaxy::push {
+
+// What became of one submitted entry when it was not refused.
+struct Ack {
+  Cursor cursor;
+  bool duplicate = false;  // the same was published before: `cursor` is the first one (2.2)
+
+  bool operator==(const Ack&) const = default;
+};
+
+// One per entry of the batch, in order. Runs on the log thread, after the entries are in the ring;
+// it should do no more than post to the submitter's loop.
+using LogCompletion = std::move_only_function<void(std::vector<Result<Ack>> results)>;
+
+// LogBatch is what a publisher prepares on its own thread, so that the log thread has little to do
+// per entry: the wire form with room for the cursor, and the digest. Entries must be valid by
+// docs/semantics.md 2.3 already.
+class LogBatch {
+ public:
+  // `hasher` is that of the log the batch is for, and outlives the batch's Add calls.
+  explicit LogBatch(const EntryHasher& hasher) : hasher_(&hasher) {}
+
+  // An event with an event_id takes part in idempotency. All the bytes are copied.
+  void AddEvent(const EntryView& event);
+  void AddInvalidation(const EntryView& invalidation);
+
+  size_t size() const { return items_.size(); }
+  bool empty() const { return items_.empty(); }
+  size_t bytes() const { return wire_.size(); }
+
+ private:
+  friend class Log;
+  struct Item {
+    size_t end;  // of its bytes in wire_
+    EntryType type;
+    bool idempotent;
+    EntryDigest digest;
+  };
+  const EntryHasher* hasher_;
+  std::string wire_;
+  std::vector<Item> items_;
+};
+
+}  // namespace galaxy::push

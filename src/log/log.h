@@ -1,0 +1,131 @@
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "log/batch.h"
+#include "log/dedupe.h"
+#include "log/engine.h"
+#include "log/retained.h"
+#include "log/ring.h"
+
+namespace galaxy::push {
+
+// Log is the one total order of events and invalidations (docs/semantics.md 1.3), over any engine:
+//
+//   Submit ─▶ queue ─▶ CommitOnce: sequence, dedupe ─▶ engine ─▶ ring, retained ─▶ completions
+//                                                                              ─▶ listeners
+//
+// Group commit: whatever waits goes to the engine together.
+//
+//   Threads    Submit, Close, ring(), retained() and Stats: any. CommitOnce and Expire: one thread,
+//              the log thread (LogThread), or the only one in a simulation. Listeners and the waker
+//              are set before that starts.
+//   Limits     The queue, in bytes and entries: beyond it Submit() refuses (2.4). A batch that is
+//              larger than the whole queue is taken when the queue is empty.
+//   Errors     Submit(): kResourceExhausted when the queue is full, kUnavailable after Close().
+//              Per entry: kAlreadyExists for a known idempotency key with another kind or payload
+//              (2.2); what the engine said when a commit failed: those entries are in no ring.
+//   Time       Passed in; cursors carry it.
+class Log {
+ public:
+  struct Options {
+    Ring::Options ring;
+    size_t dedupe_keys_max = 4'000'000;  // the window is the ring's
+    uint64_t retained_lifetime_ms = 30ull * 24 * 3600 * 1000;
+    size_t queue_bytes_max = 64u << 20;
+    size_t queue_entries_max = 200'000;
+    size_t commit_bytes_max = 8u << 20;  // one batch at least, whatever its size
+  };
+  struct Statistics {
+    uint64_t queue_bytes = 0;
+    uint64_t queue_entries = 0;
+    uint64_t commits = 0;
+    uint64_t commits_failed = 0;
+    uint64_t entries = 0;        // committed since the start
+    uint64_t invalidations = 0;  // of those
+    uint64_t duplicates = 0;
+    uint64_t conflicts = 0;
+    uint64_t refused = 0;  // batches that found the queue full
+    uint64_t dedupe_keys = 0;
+    uint64_t dedupe_evicted_by_count = 0;
+    uint64_t trims_failed = 0;
+  };
+
+  // Recovers from the engine: ring, idempotency keys, retained invalidations.
+  static Result<std::unique_ptr<Log>> Open(const Options& options, std::unique_ptr<Engine> engine,
+                                           uint64_t now_ms);
+  ~Log();
+
+  const EntryHasher& hasher() const { return hasher_; }
+  const Ring& ring() const { return *ring_; }
+  const Retained& retained() const { return retained_; }
+  const Engine& engine() const { return *engine_; }
+
+  // Called once after each commit that made the ring grow, on the log thread.
+  void AddListener(std::function<void()> listener);
+  // Called by Submit(), on its thread, when an empty queue is no longer empty, and by Close().
+  void SetWaker(std::function<void()> waker);
+
+  // Takes the batch or refuses it whole; `done` is called exactly once if it was taken. An empty
+  // batch is completed at the next commit.
+  Status Submit(LogBatch batch, LogCompletion done);
+  // From now on Submit() refuses; what was taken is still committed (6.5).
+  void Close();
+
+  // Commits what waits, up to `commit_bytes_max`. True when there was something.
+  bool CommitOnce(uint64_t now_ms);
+  // Lets go what is too old in ring, idempotency index, retained set and engine: once a second.
+  void Expire(uint64_t now_ms);
+
+  Statistics Stats() const;
+
+ private:
+  class Refill;
+  struct Job {
+    LogBatch batch;
+    LogCompletion done;
+    std::vector<Result<Ack>> results;
+  };
+  struct Counters {
+    std::atomic<uint64_t> commits{0}, commits_failed{0}, entries{0}, invalidations{0},
+        duplicates{0}, conflicts{0}, refused{0}, dedupe_keys{0}, dedupe_evicted{0}, trims_failed{0};
+  };
+
+  Log(const Options& options, std::unique_ptr<Engine> engine);
+  void TakeJobs();
+  void Sequence(Job& job, uint64_t now_ms);
+  void SequenceOne(Job& job, std::span<char> entry, const LogBatch::Item& item, uint64_t now_ms);
+  void Abandon(const Error& error, uint64_t sequence_before);
+  void AppendCommitted();
+  void Complete();
+
+  const Options options_;
+  const EntryHasher hasher_;
+  const std::unique_ptr<Engine> engine_;
+  std::unique_ptr<Ring> ring_;
+  Retained retained_;
+  std::vector<std::function<void()>> listeners_;
+  std::function<void()> waker_;
+
+  // The log thread's alone; the vectors keep their room from commit to commit.
+  Dedupe dedupe_;
+  uint64_t sequence_ = 0;  // the last one given out
+  std::vector<Job> jobs_;
+  std::vector<CommitEntry> fresh_;
+  size_t fresh_keys_ = 0;  // of fresh_, how many went into dedupe_
+
+  mutable std::mutex mutex_;  // guards what follows
+  std::deque<Job> queue_;
+  size_t queue_bytes_ = 0;
+  size_t queue_entries_ = 0;
+  bool closed_ = false;
+
+  Counters counters_;
+};
+
+}  // namespace galaxy::push
