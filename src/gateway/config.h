@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "net/address.h"
+
+namespace galaxy::push {
+
+// Everything that can be set about a gateway. The values are the documented defaults (marked † in
+// docs/semantics.md and docs/edge-protocol.md); the section behind each says what it means.
+struct GatewayConfig {
+  // --- who and where
+  std::string id;        // gateway_client_id: unique among the gateways of a backend (5)
+  Address backend;       // where SubscribePush is served
+  Address listen;        // the clients' port; 0: any
+  std::string data_dir;  // holds the persisted cursor and, without a key file, the signing key
+  std::string plane = "galaxy";              // `issuer` of envelopes
+  std::vector<std::string> allowed_origins;  // pages that may connect by fetch (CORS); "*": all
+
+  // --- keys; empty paths: what Gateway::Open() was given stays in use
+  std::string jwks_file;           // keys of client tokens, re-read every `reload_ms`
+  std::string token_issuer;        // `iss` of client tokens
+  std::string token_audience;      // `aud`
+  std::string envelope_keys_file;  // private JWK set; empty: DIR/envelope-keys.json, made at need
+  uint64_t reload_ms = 10'000;
+
+  // --- feed
+  uint64_t window_ms = 5 * 60 * 1000;       // 3.1, 4.10: how much a starting gateway asks for
+  uint64_t ring_bytes_max = 256u << 20;     // of the entries clients can resume at
+  uint64_t backoff_min_ms = 500;            // 6.4
+  uint64_t backoff_max_ms = 10'000;         // 6.4
+  uint64_t backoff_reset_ms = 10'000;       // 6.4: a stream that lived this long was a good one
+  uint64_t superseded_min_ms = 30'000;      // 5.3
+  uint64_t superseded_max_ms = 600'000;     // 5.3
+  uint64_t assume_resumed_ms = 0;           // 4.8
+  uint64_t connect_timeout_ms = 2'500;      // to the backend
+  uint64_t metadata_wait_ms = 3'000;        // then an open stream is taken for a foreign backend's
+  uint64_t feed_ping_interval_ms = 20'000;  // 6.3
+  uint64_t feed_ping_timeout_ms = 10'000;   // 6.3
+  uint64_t persist_interval_ms = 100;       // 7.2
+  uint64_t persist_entries = 1'000;         // 7.2
+  uint64_t unknown_spread_ms = 120'000;     // 9.3
+
+  // --- sessions
+  uint64_t session_lifetime_max_s = 30 * 24 * 3600;  // 8.7
+  uint64_t token_leeway_s = 30;                      // 10.2
+  uint64_t heartbeat_ms = 25'000;                    // 7.4
+  uint64_t future_wait_ms = 5'000;                   // 7.4
+  uint64_t gap_spread_ms = 30'000;                   // 7.5
+  uint64_t queue_bytes_max = 1u << 20;               // 7.6
+  uint64_t queue_age_max_ms = 10'000;                // 7.6
+  uint64_t replay_chunk_bytes = 64u << 10;           // 7.6: how far a replay runs ahead
+  uint32_t batch_size = 64;                          // events under one signature, 1-256
+
+  // --- edge
+  uint64_t hello_timeout_ms = 5'000;
+  uint64_t close_drain_ms = 1'000;      // 8.2: then a closing connection is reset
+  uint64_t retry_after_ms = 1'000;      // in a `bye` with verdict resume
+  int notsent_lowat_bytes = 16 * 1024;  // 8.2
+  uint64_t drain_flush_ms = 5'000;      // 6.5
+  uint64_t drain_spread_ms = 10'000;    // 6.5
+  uint64_t jwks_max_age_s = 600;        // docs/envelope.md, Keys
+};
+
+}  // namespace galaxy::push

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "auth/jwt.h"
+#include "base/error.h"
+#include "base/metric.h"
+#include "envelope/keys.h"
+#include "gateway/config.h"
+#include "net/address.h"
+
+namespace galaxy::push {
+
+class Loop;
+
+// What a gateway needs to know of keys: who may connect, and what it signs with.
+struct GatewayKeys {
+  TokenVerifier tokens;
+  SigningKeys::Snapshot envelope;
+
+  // From the files that `config` names; makes an envelope key in `data_dir` when no file is named.
+  static Result<GatewayKeys> Load(const GatewayConfig& config, uint64_t now_ms);
+};
+
+// One connected client, for operators.
+struct GatewaySessionInfo {
+  std::string user_id;
+  std::string session_id;
+  std::string transport;  // "websocket" or "sse"
+  std::string state;      // "waiting", "replaying" or "live"
+  uint64_t began_s = 0;
+  uint64_t token_expires_ms = 0;
+  uint64_t queue_bytes = 0;
+};
+
+// Gateway is a whole gateway: the feed from the backend, the sessions, the clients' port.
+//
+//   Threads   One loop; every call from its thread or before Run(). It keeps one small thread of
+//             its own, which writes the persisted cursor to disk.
+//   Lifetime  `loop` outlives it. Destroying it resets all connections.
+//   Errors    Open() fails when the address cannot be bound or the data directory not be used. A
+//             backend that is not there is no error: the feed retries (docs/semantics.md 6.4).
+class Gateway {
+ public:
+  static Result<std::unique_ptr<Gateway>> Open(Loop& loop, GatewayConfig config, GatewayKeys keys);
+  ~Gateway();
+  Gateway(const Gateway&) = delete;
+  Gateway& operator=(const Gateway&) = delete;
+
+  const Address& bound() const;
+  // docs/semantics.md 9.4: the feed has passed its catch-up barrier and connections are accepted.
+  bool ready() const;
+  // Why not, in one sentence for /readyz; empty when ready.
+  std::string not_ready_reason() const;
+
+  // docs/semantics.md 6.5. `done` runs once, when the last connection is gone and the cursor is on
+  // disk; at the latest after the drain window.
+  void Drain(std::function<void()> done);
+
+  void CollectMetrics(MetricSamples& out) const;
+  std::vector<GatewaySessionInfo> Sessions(std::string_view user) const;
+
+  // Log lines for a person: one constant sentence, key=value after it. Alarms are warnings.
+  enum class LogLevel : uint8_t { kInfo, kWarning };
+  using LogSink = std::function<void(LogLevel, std::string_view)>;
+  void SetLogSink(LogSink sink);
+
+ private:
+  struct Parts;
+  explicit Gateway(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace galaxy::push
