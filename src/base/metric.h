@@ -18,6 +18,6 @@ struct MetricSample {
   double value = 0;
 };
 
-using MetricSamples = std::vector<MetricSample>;
+using MetricList = std::vector<MetricSample>;
 
 }  // namespace galaxy::push

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "auth/jwt.h"
@@ -62,12 +63,13 @@ class Gateway {
   // disk; at the latest after the drain window.
   void Drain(std::function<void()> done);
 
-  void CollectMetrics(MetricSamples& out) const;
+  void CollectMetrics(MetricList& out) const;
   std::vector<GatewaySessionInfo> Sessions(std::string_view user) const;
 
-  // Log lines for a person: one constant sentence, key=value after it. Alarms are warnings.
+  // What happened, for people: one constant sentence and key=value after it. Alarms are warnings.
   enum class LogLevel : uint8_t { kInfo, kWarning };
-  using LogSink = std::function<void(LogLevel, std::string_view)>;
+  using LogFields = std::vector<std::pair<std::string_view, std::string>>;
+  using LogSink = std::function<void(LogLevel, std::string_view sentence, const LogFields&)>;
   void SetLogSink(LogSink sink);
 
  private:
