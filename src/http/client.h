@@ -8,6 +8,7 @@
 #include "http/exchange.h"
 #include "http/message.h"
 #include "net/address.h"
+#include "net/connection.h"
 
 namespace galaxy::push {
 

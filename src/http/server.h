@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "http/exchange.h"
 #include "net/address.h"
+#include "net/connection.h"
 
 namespace galaxy::push {
 

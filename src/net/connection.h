@@ -39,8 +39,11 @@ class ConnectionHandler {
 class Connection {
  public:
   virtual ~Connection() = default;
-  // Starts reading. Call once; no callback comes before, none after destruction.
+  // Starts reading. No callback comes before or from within this call, none after destruction.
   virtual void Start(ConnectionHandler& handler) = 0;
+  // Stops reading and all callbacks, so that the connection can be handed over to another protocol
+  // object, which calls Start() again.
+  virtual void Detach() = 0;
   // Hands bytes to the kernel without blocking (one writev). Returns how many it took; when that is
   // less than offered, OnWritable() follows. After an error it takes nothing and OnClosed()
   // follows.
@@ -70,8 +73,10 @@ struct SocketOptions {
 class Listener {
  public:
   using OnConnection = std::function<void(std::unique_ptr<Connection>)>;
+  using OnError = std::function<void(const Error&)>;
   static Result<std::unique_ptr<Listener>> Open(Loop& loop, const Address& address,
-                                                SocketOptions options, OnConnection on_connection);
+                                                SocketOptions options, OnConnection on_connection,
+                                                OnError on_error = {});
   virtual ~Listener() = default;
   virtual const Address& bound() const = 0;  // with the real port
   virtual void Close() = 0;                  // stops accepting

@@ -1,9 +1,10 @@
 #pragma once
 
 #include <cstddef>
-#include <deque>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/slice.h"
 
@@ -17,6 +18,7 @@ class Connection;
 //   Threads  One loop.
 //   Limits   None of its own: bytes() is for the owner's bound.
 //   Cost     Append of a slice is O(1); nothing is copied unless it is small (under 64 bytes).
+//            An empty queue holds no memory.
 class OutputQueue {
  public:
   void Append(Slice slice);
@@ -31,12 +33,10 @@ class OutputQueue {
  private:
   void DropFront(size_t n);
 
-  std::deque<Slice> slices_;
-  size_t front_offset_ = 0;
+  std::vector<Slice> slices_;  // from head_ on; not allocated while nothing waits
+  size_t head_ = 0;
   size_t bytes_ = 0;
-  // The block that AppendCopy fills; shared with the slices that point into it.
-  // (implementation detail, see output.cc)
-  std::shared_ptr<std::string> block_;
+  std::shared_ptr<std::string> block_;  // the block that AppendCopy() fills, never reallocated
 };
 
 }  // namespace galaxy::push

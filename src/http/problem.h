@@ -1,0 +1,31 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/error.h"
+#include "http/exchange.h"
+#include "http/message.h"
+
+namespace galaxy::push {
+
+struct ProblemResponse {
+  ResponseHead head;
+  std::string body;
+};
+
+// The RFC 9457 answer to a refused request: members type, title, status, detail, code, field and
+// verdict (docs/edge-protocol.md). A 429 or 503 whose verdict is `resume` carries Retry-After
+// (`retry_after_s`, by default 1), a 401 carries WWW-Authenticate: Bearer error="invalid_token".
+// `detail` and `field` may hold any bytes: what is not UTF-8 is replaced.
+ProblemResponse Problem(const Error& error, std::optional<uint32_t> retry_after_s = {});
+// Only the body, for who embeds it in an answer of his own.
+std::string ProblemBody(const Error& error);
+
+inline void RespondProblem(Exchange& exchange, const Error& error,
+                           std::optional<uint32_t> retry_after_s = {}) {
+  ProblemResponse response = Problem(error, retry_after_s);
+  exchange.Respond(std::move(response.head), std::move(response.body));
+}
+
+}  // namespace galaxy::push
