@@ -1,0 +1,43 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "http/exchange.h"
+#include "ops/metrics.h"
+
+namespace galaxy::push {
+
+// AdminHandler answers on the admin address:
+//   GET /metrics   Prometheus text, from the collectors
+//   GET /livez     200: the loop turns
+//   GET /readyz    200 "ready", or 503 and why not (semantics.md 9.4)
+//   GET <path>     what AddJson() registered, application/json
+// HEAD works like GET; other methods are 405, other paths 404, both as RFC 9457 problems.
+//
+//   Threads  One loop, that of the HttpServer it serves; collectors and functions run there.
+class AdminHandler final : public RequestHandler {
+ public:
+  // OK, or why the process is not ready.
+  using Ready = std::function<Status()>;
+  using Json = std::function<Result<std::string>(const RequestHead&)>;
+
+  explicit AdminHandler(Ready ready) : ready_(std::move(ready)) {}
+  void AddCollector(MetricCollector collector) { collectors_.push_back(std::move(collector)); }
+  void AddJson(std::string path, Json answer) { json_.emplace(std::move(path), std::move(answer)); }
+
+  void OnRequest(Exchange& exchange) override;
+
+ private:
+  std::string MetricsText() const;
+
+  Ready ready_;
+  std::vector<MetricCollector> collectors_;
+  std::map<std::string, Json, std::less<>> json_;
+};
+
+}  // namespace galaxy::push
