@@ -29,17 +29,13 @@ class Engine {
   class Recovery {
    public:
     virtual ~Recovery() = default;
+    // First, once: the cursor before the first entry the log ever had, and the one before the first
+    // entry that OnEntry() will get.
+    virtual void OnStart(Cursor log_start, Cursor floor) = 0;
     // A retained invalidation; cursors rise.
     virtual void OnRetained(const CommitEntry& entry) = 0;
     // An entry of the window; cursors rise.
     virtual void OnEntry(const CommitEntry& entry) = 0;
-  };
-
-  // What the engine knows of its log.
-  struct State {
-    Cursor log_start;  // before the first entry the log ever had
-    Cursor floor;      // before the first entry that was handed to OnEntry
-    Cursor head;       // the last entry; equals `floor` when none was handed out
   };
 
   struct RecoverOptions {
@@ -53,13 +49,15 @@ class Engine {
   // Whether acknowledged entries survive the process (1.2).
   virtual bool durable() const = 0;
 
-  // Called once, before anything else. A new log starts at NewLogStart(now_ms).
-  virtual Result<State> Recover(const RecoverOptions& options, Recovery& recovery) = 0;
+  // Called once, before anything else. Yields the log's newest cursor: the last one handed to
+  // OnEntry(), or the floor. A new log begins at NewLogStart(now_ms), which is all three.
+  virtual Result<Cursor> Recover(const RecoverOptions& options, Recovery& recovery) = 0;
   // All of `entries` (never empty, cursors rising and above every earlier one), or none.
   // Returns when they are as durable as this engine makes them.
   virtual Status Commit(std::span<const CommitEntry> entries) = 0;
-  // Entries up to `floor` are not needed any more, nor retained invalidations before that time.
-  virtual Status Trim(Cursor floor, uint64_t retained_before_ms) = 0;
+  // Older entries are not needed any more, nor older retained invalidations. Entries leave from the
+  // front only: one behind a newer one (the wall clock may step back) stays with it.
+  virtual Status Trim(uint64_t entries_before_ms, uint64_t retained_before_ms) = 0;
 };
 
 // Sorts after every cursor of every older log (1.2).

@@ -118,6 +118,8 @@ class Log {
   std::vector<Job> jobs_;
   std::vector<CommitEntry> fresh_;
   size_t fresh_keys_ = 0;  // of fresh_, how many went into dedupe_
+  // Results refused as conflicts, and the sequence of the entry they are in conflict with.
+  std::vector<std::pair<Result<Ack>*, uint64_t>> conflicts_;
 
   mutable std::mutex mutex_;  // guards what follows
   std::deque<Job> queue_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <memory>
 #include <mutex>
 #include <thread>
 
@@ -22,15 +23,23 @@ class LogThread {
   void Stop();
 
  private:
+  // Shared with the log's waker, which a submitter may still be in when the thread has ended.
+  struct Signal {
+    std::mutex mutex;
+    std::condition_variable wake;
+    bool woken = false;
+    bool stopping = false;
+
+    void Wake();
+    void Stop();
+    // Until there is something to do. True: it is the last time.
+    bool Wait();
+  };
   void Run();
-  void Wait();
 
   Log& log_;
   const Clock& clock_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  bool woken_ = false;
-  bool stopping_ = false;
+  const std::shared_ptr<Signal> signal_;
   std::thread thread_;
 };
 

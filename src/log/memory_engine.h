@@ -11,9 +11,9 @@ class MemoryEngine final : public Engine {
  public:
   std::string_view name() const override { return "memory"; }
   bool durable() const override { return false; }
-  Result<State> Recover(const RecoverOptions& options, Recovery& recovery) override;
+  Result<Cursor> Recover(const RecoverOptions& options, Recovery& recovery) override;
   Status Commit(std::span<const CommitEntry> entries) override;
-  Status Trim(Cursor floor, uint64_t retained_before_ms) override;
+  Status Trim(uint64_t entries_before_ms, uint64_t retained_before_ms) override;
 };
 
 }  // namespace galaxy::push

@@ -125,9 +125,9 @@ class Ring {
   void Append(std::string_view entry, Cursor cursor, std::string_view opaque = {});
   // Lets go what is older than the window. Call it about once a second.
   void Expire(uint64_t now_ms);
-  // Empties the ring: every position is overrun, the head and floor are `head` from now on
-  // (docs/semantics.md 7.5). Nothing before `head` is known any more, so those cursors are kUnknown
-  // below `log_start` and kEvicted from there on.
+  // Empties the ring: its head and floor are `head` from now on, whatever they were
+  // (docs/semantics.md 7.5). A position still reads what its own segment holds, then it is overrun.
+  // A cursor before `head` is kEvicted from `log_start` on, kUnknown below.
   void Clear(Cursor head, Cursor log_start, std::string_view opaque = {});
 
   // --- any thread

@@ -1,0 +1,252 @@
+#include "log/log.h"
+
+#include "base/check.h"
+#include "event/wire.h"
+
+namespace galaxy::push {
+namespace {
+
+// Views of an entry that we have encoded, or that the engine gives back.
+EntryView ViewOf(std::string_view entry) {
+  Result<EntryView> view = DecodePushEvent(EntryMessage(entry));
+  CHECK(view.has_value());
+  return *view;
+}
+
+Error Draining() { return {Code::kUnavailable, "the backend is shutting down", {}}; }
+
+void Bump(std::atomic<uint64_t>& counter, uint64_t by = 1) {
+  counter.fetch_add(by, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+// Refill puts what the engine has kept back into memory.
+class Log::Refill final : public Engine::Recovery {
+ public:
+  explicit Refill(Log& log) : log_(log) {}
+
+  void OnStart(Cursor log_start, Cursor floor) override {
+    CHECK(!log_.ring_);
+    log_.ring_ = std::make_unique<Ring>(log_.options_.ring, floor, log_start);
+  }
+  void OnRetained(const CommitEntry& entry) override {
+    log_.retained_.Add(entry.cursor, ViewOf(entry.entry), entry.entry);
+  }
+  void OnEntry(const CommitEntry& entry) override {
+    log_.ring_->Append(entry.entry, entry.cursor);
+    if (entry.type != EntryType::kEvent) return;
+    EntryView view = ViewOf(entry.entry);
+    if (!view.event_id.empty()) log_.dedupe_.Add(log_.hasher_.Digest(view), entry.cursor);
+  }
+
+ private:
+  Log& log_;
+};
+
+Log::Log(const Options& options, std::unique_ptr<Engine> engine)
+    : options_(options),
+      hasher_(EntryHasher::Random()),
+      engine_(std::move(engine)),
+      retained_(options.retained_lifetime_ms),
+      dedupe_({options.dedupe_keys_max, options.ring.window_ms}) {}
+
+Result<std::unique_ptr<Log>> Log::Open(const Options& options, std::unique_ptr<Engine> engine,
+                                       uint64_t now_ms) {
+  std::unique_ptr<Log> log(new Log(options, std::move(engine)));
+  Refill refill(*log);
+  Result<Cursor> head =
+      log->engine_->Recover({now_ms, options.ring.window_ms, options.retained_lifetime_ms}, refill);
+  if (!head) return std::unexpected(std::move(head.error()));
+  CHECK(log->ring_ && log->ring_->head() == *head);
+  log->sequence_ = head->sequence;
+  log->dedupe_.Trim(now_ms);
+  return log;
+}
+
+Log::~Log() {
+  for (Job& job : queue_) {
+    job.done(std::vector<Result<Ack>>(job.batch.size(), std::unexpected(Draining())));
+  }
+}
+
+void Log::AddListener(std::function<void()> listener) { listeners_.push_back(std::move(listener)); }
+
+void Log::SetWaker(std::function<void()> waker) { waker_ = std::move(waker); }
+
+Status Log::Submit(LogBatch batch, LogCompletion done) {
+  size_t bytes = batch.bytes();
+  size_t entries = batch.size();
+  bool was_empty;
+  {
+    std::lock_guard lock(mutex_);
+    if (closed_) return std::unexpected(Draining());
+    was_empty = queue_.empty();
+    bool full = queue_bytes_ + bytes > options_.queue_bytes_max ||
+                queue_entries_ + entries > options_.queue_entries_max;
+    if (full && !was_empty) {
+      Bump(counters_.refused);
+      return Fail(Code::kResourceExhausted, "the publish queue is full (" +
+                                                std::to_string(queue_entries_) + " entries, " +
+                                                std::to_string(queue_bytes_) + " bytes)");
+    }
+    queue_.push_back({std::move(batch), std::move(done), {}});
+    queue_bytes_ += bytes;
+    queue_entries_ += entries;
+  }
+  if (was_empty && waker_) waker_();
+  return {};
+}
+
+void Log::Close() {
+  {
+    std::lock_guard lock(mutex_);
+    closed_ = true;
+  }
+  if (waker_) waker_();
+}
+
+bool Log::CommitOnce(uint64_t now_ms) {
+  TakeJobs();
+  if (jobs_.empty()) return false;
+  uint64_t sequence_before = sequence_;
+  for (Job& job : jobs_) Sequence(job, now_ms);
+  bool grown = false;
+  if (!fresh_.empty()) {
+    Bump(counters_.commits);
+    Status committed = engine_->Commit(fresh_);
+    if (committed) {
+      AppendCommitted();
+      grown = true;
+    } else {
+      Abandon(committed.error(), sequence_before);
+    }
+  }
+  dedupe_.Trim(now_ms);
+  counters_.dedupe_keys.store(dedupe_.size(), std::memory_order_relaxed);
+  counters_.dedupe_evicted.store(dedupe_.evicted_by_count(), std::memory_order_relaxed);
+  Complete();
+  if (grown) {
+    for (auto& listener : listeners_) listener();
+  }
+  return true;
+}
+
+void Log::TakeJobs() {
+  size_t taken_bytes = 0;
+  std::lock_guard lock(mutex_);
+  while (!queue_.empty()) {
+    size_t bytes = queue_.front().batch.bytes();
+    if (!jobs_.empty() && taken_bytes + bytes > options_.commit_bytes_max) break;
+    taken_bytes += bytes;
+    queue_bytes_ -= bytes;
+    queue_entries_ -= queue_.front().batch.size();
+    jobs_.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+}
+
+void Log::Sequence(Job& job, uint64_t now_ms) {
+  LogBatch& batch = job.batch;
+  job.results.reserve(batch.size());  // conflicts_ points into it
+  size_t begin = 0;
+  for (const LogBatch::Item& item : batch.items_) {
+    SequenceOne(job, {batch.wire_.data() + begin, item.end - begin}, item, now_ms);
+    begin = item.end;
+  }
+}
+
+void Log::SequenceOne(Job& job, std::span<char> entry, const LogBatch::Item& item,
+                      uint64_t now_ms) {
+  Cursor cursor{sequence_ + 1, now_ms};
+  if (item.idempotent) {
+    Dedupe::Answer answer = dedupe_.Add(item.digest, cursor);
+    if (answer.verdict == Dedupe::Verdict::kDuplicate) {
+      Bump(counters_.duplicates);
+      job.results.emplace_back(Ack{answer.first, true});
+      return;
+    }
+    if (answer.verdict == Dedupe::Verdict::kConflict) {
+      Bump(counters_.conflicts);
+      job.results.push_back(Fail(
+          Code::kAlreadyExists,
+          "this event_id was published with another kind or payload, as " + answer.first.Format(),
+          "event_id"));
+      conflicts_.emplace_back(&job.results.back(), answer.first.sequence);
+      return;
+    }
+    ++fresh_keys_;
+  }
+  ++sequence_;
+  PatchCursor(entry, cursor);
+  fresh_.push_back({item.type, cursor, {entry.data(), entry.size()}});
+  job.results.emplace_back(Ack{cursor, false});
+}
+
+// The commit failed. What was to be new is refused, and so is what was judged by it. The sequence
+// numbers are not used again: the engine may have written some of it before it failed.
+void Log::Abandon(const Error& error, uint64_t sequence_before) {
+  Bump(counters_.commits_failed);
+  for (Job& job : jobs_) {
+    for (Result<Ack>& result : job.results) {
+      if (result && result->cursor.sequence > sequence_before) result = std::unexpected(error);
+    }
+  }
+  for (auto& [result, first_sequence] : conflicts_) {
+    if (first_sequence > sequence_before) *result = std::unexpected(error);
+  }
+  dedupe_.ForgetNewest(fresh_keys_);
+}
+
+void Log::AppendCommitted() {
+  uint64_t invalidations = 0;
+  for (const CommitEntry& entry : fresh_) {
+    // Retained before the ring: who sees it as part of the log's head finds it retained, too.
+    if (entry.type == EntryType::kInvalidation) {
+      retained_.Add(entry.cursor, ViewOf(entry.entry), entry.entry);
+      ++invalidations;
+    }
+    ring_->Append(entry.entry, entry.cursor);
+  }
+  Bump(counters_.entries, fresh_.size());
+  Bump(counters_.invalidations, invalidations);
+}
+
+void Log::Complete() {
+  for (Job& job : jobs_) job.done(std::move(job.results));
+  jobs_.clear();
+  fresh_.clear();
+  conflicts_.clear();
+  fresh_keys_ = 0;
+}
+
+void Log::Expire(uint64_t now_ms) {
+  ring_->Expire(now_ms);
+  dedupe_.Trim(now_ms);
+  counters_.dedupe_keys.store(dedupe_.size(), std::memory_order_relaxed);
+  retained_.Expire(now_ms);
+  auto before = [now_ms](uint64_t ms) { return now_ms > ms ? now_ms - ms : 0; };
+  Status trimmed =
+      engine_->Trim(before(options_.ring.window_ms), before(options_.retained_lifetime_ms));
+  if (!trimmed) Bump(counters_.trims_failed);
+}
+
+Log::Statistics Log::Stats() const {
+  auto value = [](const std::atomic<uint64_t>& c) { return c.load(std::memory_order_relaxed); };
+  Statistics stats{.commits = value(counters_.commits),
+                   .commits_failed = value(counters_.commits_failed),
+                   .entries = value(counters_.entries),
+                   .invalidations = value(counters_.invalidations),
+                   .duplicates = value(counters_.duplicates),
+                   .conflicts = value(counters_.conflicts),
+                   .refused = value(counters_.refused),
+                   .dedupe_keys = value(counters_.dedupe_keys),
+                   .dedupe_evicted_by_count = value(counters_.dedupe_evicted),
+                   .trims_failed = value(counters_.trims_failed)};
+  std::lock_guard lock(mutex_);
+  stats.queue_bytes = queue_bytes_;
+  stats.queue_entries = queue_entries_;
+  return stats;
+}
+
+}  // namespace galaxy::push
