@@ -48,8 +48,8 @@ size_t EntryBytes(const EntryView& entry);
 // Views of a serialized message. Fields may come in any order and more than once: as in proto3 the
 // last value wins, a repeated submessage is merged, another member of the oneof replaces the first.
 // Unknown fields are skipped. kInvalidArgument for truncated or overlong varints and lengths, a
-// known field with another wire type, groups, field number 0, a string field that is not UTF-8;
-// kTooLarge over kMessageBytesMax.
+// known field with another wire type, groups, a field number that is 0 or over 29 bits, a string
+// field that is not UTF-8; kTooLarge over kMessageBytesMax.
 Result<EntryView> DecodePushEvent(std::string_view message);
 Result<EntryView> DecodeClientEvent(std::string_view message);
 Result<EntryView> DecodeSessionInvalidation(std::string_view message);
