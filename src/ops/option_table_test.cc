@@ -89,6 +89,8 @@ TEST(OptionTable, BoundsThemselvesAreAllowed) {
   Fixture f;
   EXPECT_TRUE(f.table.Resolve({Flag("ring-bytes", "64GiB")}));
   EXPECT_TRUE(f.table.Resolve({Flag("ring-bytes", "1MiB")}));
+  EXPECT_FALSE(f.table.Resolve({Flag("ring-bytes", "68719476737")}));
+  EXPECT_FALSE(f.table.Resolve({Flag("ring-bytes", "1048575")}));
 }
 
 TEST(OptionTable, MalformedValuesAreRefused) {

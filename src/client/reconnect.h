@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/error.h"
+#include "client/received_frame.h"
+#include "http/message.h"
+
+namespace galaxy::push {
+
+// How a connection to a gateway ended, and what follows (docs/edge-protocol.md). Pure functions.
+struct ConnectionEnd {
+  Verdict verdict = Verdict::kResume;
+  uint64_t code = 0;
+  std::string reason;
+  uint64_t retry_after_ms = 0;  // 0: the client's own backoff
+};
+
+ConnectionEnd EndOfBye(const ReceivedFrame::Bye& bye);
+// A close code without a bye: 4000-4499 come back as you are, 4500-4999 not as you are, anything
+// else is a lost connection.
+ConnectionEnd EndOfClose(uint16_t code, std::string_view reason);
+// An HTTP answer in place of the upgrade.
+ConnectionEnd EndOfRefusal(const ResponseHead& head);
+
+}  // namespace galaxy::push
