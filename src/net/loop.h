@@ -25,6 +25,7 @@ class Timer {
 
  private:
   friend class Loop;
+  friend class TimerWheel;
   struct Node;
   explicit Timer(Node* node);
   Node* node_ = nullptr;
@@ -34,11 +35,13 @@ class Timer {
 //
 //   Threads   Post(), Stop() from any thread; all else from the loop's own (or before Run()).
 //   Order     Functions posted by one thread run in the order they were posted. Deferred functions
-//   run
-//             at the end of the current turn, after all sockets that were ready and all posted
+//             run at the end of the current turn, after all sockets that were ready and all posted
 //             functions, before the loop waits again: the place where what collected during a turn
 //             is signed and flushed, without a timer.
-//   Cost      Post() wakes the loop by one write to an eventfd unless it is awake already.
+//   Lifetime  Outlives its listeners, connectors and connections. Functions that never ran are
+//             destroyed with it; timers that are left become idle.
+//   Cost      Post() wakes the loop by one write to an eventfd unless it is awake already. A loop
+//             with nothing to do sleeps.
 class Loop {
  public:
   using Function = std::move_only_function<void()>;
