@@ -1,0 +1,220 @@
+#include "client/event_listener.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "client/backoff.h"
+#include "client/key_source.h"
+#include "client/reconnect.h"
+#include "client/url.h"
+#include "client/websocket_client.h"
+#include "net/loop.h"
+
+namespace galaxy::push {
+namespace {
+
+constexpr std::string_view kSubprotocol = "galaxy.push.v1";
+
+//   Fetching keys ──▶ Connecting ──▶ Open ──▶ Waiting ──▶ Connecting …
+//                                     │ ▲
+//                        unknown kid  ▼ │ keys
+//                                   Paused
+class ListenerImpl final : public EventListener, WebSocketClientHandler {
+ public:
+  ListenerImpl(Loop& loop, ListenerOptions options, ServerUrl url, std::unique_ptr<KeySource> keys,
+               TokenSource token, EventListenerHandler& handler)
+      : loop_(loop),
+        options_(std::move(options)),
+        url_(std::move(url)),
+        key_source_(std::move(keys)),
+        token_source_(std::move(token)),
+        handler_(handler),
+        session_(options_.plane, options_.cursor, handler),
+        backoff_(options_.backoff_min_ms, options_.backoff_max_ms) {}
+
+  const std::string& cursor() const override { return session_.cursor(); }
+
+  void Connect() {
+    if (!session_.has_keys()) return FetchKeys();
+    Result<std::string> token = token_source_();
+    if (!token) return EndFor({Verdict::kNone, 0, token.error().message});
+    if (refused_token_ == *token) return EndFor(refusal_);
+    token_ = std::move(*token);
+    refused_token_.clear();
+    handler_.OnState("connecting", url_.address.ToString());
+    session_.BeginConnection();
+    socket_ = WebSocketClient::Start(loop_, url_, {std::string(kSubprotocol)}, {},
+                                     options_.connect_timeout_ms, *this);
+  }
+
+ private:
+  using Next = ListenerSession::Next;
+
+  // --- keys
+  void FetchKeys() {
+    keys_fetched_ms_ = loop_.clock().MonoMs();
+    key_source_->Fetch([this](Result<PublicKeys::Snapshot> keys) {
+      if (ended_) return;
+      if (!keys) return OnNoKeys(keys.error());
+      bool first = !session_.has_keys();
+      if (!first) paused_ = false;
+      Next next = session_.SetKeys(std::move(*keys), loop_.clock().WallMs());
+      if (first) return Connect();
+      if (socket_) socket_->ResumeReading();
+      Follow(next);
+    });
+  }
+  void OnNoKeys(const Error& error) {
+    if (paused_) return RefetchKeys();
+    uint64_t wait_ms = backoff_.Next();
+    handler_.OnState("waiting", "the envelope keys are not to be had: " + error.message);
+    retry_ = loop_.RunAfter(wait_ms, [this] { Connect(); });
+  }
+  void RefetchKeys() {
+    paused_ = true;
+    uint64_t since = loop_.clock().MonoMs() - keys_fetched_ms_;
+    uint64_t wait_ms = since < options_.keys_cooldown_ms ? options_.keys_cooldown_ms - since : 0;
+    keys_retry_ = loop_.RunAfter(wait_ms, [this] { FetchKeys(); });
+  }
+
+  // --- WebSocketClientHandler
+  void OnOpen(std::string_view) override {
+    heard_ms_ = loop_.clock().MonoMs();
+    socket_->SendText(HelloText(token_, session_.cursor()));
+    WatchSilence();
+  }
+  void OnAlive() override { heard_ms_ = loop_.clock().MonoMs(); }
+  void OnText(std::string_view text) override {
+    bool admitted = session_.welcome().has_value();
+    Next next = session_.OnFrame(text, loop_.clock().WallMs());
+    if (!admitted && session_.welcome()) OnAdmitted();
+    Follow(next);
+  }
+  void OnRefused(const ResponseHead& head) override { OnConnectionEnd(EndOfRefusal(head)); }
+  void OnClosed(uint16_t code, std::string_view reason) override {
+    OnConnectionEnd(EndOfClose(code, reason));
+  }
+
+  void Follow(Next next) {
+    if (ended_) return;
+    switch (next) {
+      case Next::kGoOn:
+        return;
+      case Next::kNeedKeys:
+        if (paused_) return;
+        if (socket_) socket_->PauseReading();
+        handler_.OnState("waiting", "an envelope names a key that is not known yet");
+        return RefetchKeys();
+      case Next::kEnded:
+        return OnConnectionEnd(EndOfBye(*session_.bye()));
+      case Next::kFault:
+        if (socket_) socket_->Close(1002);
+        return OnConnectionEnd({Verdict::kResume, 1002, session_.fault().message, 0});
+    }
+  }
+
+  void OnAdmitted() {
+    backoff_.Reset();
+    handler_.OnState("connected", session_.welcome()->resume);
+    ScheduleRefresh();
+  }
+
+  // A client that hears nothing for two heartbeats reconnects (docs/edge-protocol.md).
+  void WatchSilence() {
+    uint64_t heartbeat_ms = session_.welcome() ? session_.welcome()->heartbeat_ms : 25'000;
+    uint64_t limit_ms = 2 * std::clamp<uint64_t>(heartbeat_ms, 100, 600'000);
+    uint64_t silent_ms = loop_.clock().MonoMs() - heard_ms_;
+    if (silent_ms >= limit_ms && !paused_)
+      return OnConnectionEnd({Verdict::kResume, 1006, "nothing was heard for two heartbeats", 0});
+    uint64_t wait_ms = silent_ms < limit_ms ? limit_ms - silent_ms : limit_ms;
+    silence_ = loop_.RunAfter(wait_ms, [this] { WatchSilence(); });
+  }
+
+  void ScheduleRefresh() {
+    uint64_t now_ms = session_.welcome()->now_ms;
+    uint64_t expires_ms = session_.token_expires_ms();
+    if (expires_ms <= now_ms) return;
+    uint64_t wait_ms = (expires_ms - now_ms) / 5 * 4;
+    refresh_ = loop_.RunAfter(wait_ms, [this] {
+      Result<std::string> token = token_source_();
+      if (!token || *token == token_ || !socket_) return;
+      token_ = std::move(*token);
+      socket_->SendText(RefreshText(token_));
+    });
+  }
+
+  // --- ends
+  void OnConnectionEnd(const ConnectionEnd& end) {
+    if (ended_ || !socket_) return;
+    Drop();
+    if (end.verdict == Verdict::kNever) return EndFor({end.verdict, end.code, end.reason});
+    uint64_t wait_ms = WaitFor(end);
+    if (end.verdict == Verdict::kReauthenticate) {
+      refused_token_ = token_;
+      refusal_ = {end.verdict, end.code, end.reason};
+      wait_ms = 0;
+    }
+    handler_.OnState("waiting", std::to_string(wait_ms) + " ms, after code " +
+                                    std::to_string(end.code) + " " + end.reason);
+    retry_ = loop_.RunAfter(wait_ms, [this] { Connect(); });
+  }
+  uint64_t WaitFor(const ConnectionEnd& end) {
+    uint64_t jitter_ms = backoff_.Next();
+    return end.retry_after_ms + jitter_ms;
+  }
+  // The socket may be on the call stack: it goes at the end of the turn.
+  void Drop() {
+    silence_.Cancel();
+    refresh_.Cancel();
+    keys_retry_.Cancel();
+    paused_ = false;
+    loop_.Defer([dead = std::move(socket_)] {});
+  }
+  void EndFor(const ListenerEnd& end) {
+    ended_ = true;
+    handler_.OnEnded(end);
+  }
+
+  Loop& loop_;
+  ListenerOptions options_;
+  ServerUrl url_;
+  std::unique_ptr<KeySource> key_source_;
+  TokenSource token_source_;
+  EventListenerHandler& handler_;
+  ListenerSession session_;
+  ClientBackoff backoff_;
+  std::unique_ptr<WebSocketClient> socket_;
+
+  std::string token_;
+  std::string refused_token_;
+  ListenerEnd refusal_;
+  uint64_t heard_ms_ = 0;
+  uint64_t keys_fetched_ms_ = 0;
+  bool paused_ = false;
+  bool ended_ = false;
+  Timer retry_;
+  Timer keys_retry_;
+  Timer silence_;
+  Timer refresh_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<EventListener>> EventListener::Start(Loop& loop, ListenerOptions options,
+                                                            TokenSource token,
+                                                            EventListenerHandler& handler) {
+  Result<ServerUrl> url = ServerUrl::Parse(options.url);
+  if (!url) return std::unexpected(url.error());
+  if (url->target == "/") url->target = "/v1/events";
+  std::string place = options.jwks;
+  if (place.empty()) place = "http://" + url->address.ToString() + "/.well-known/jwks.json";
+  Result<std::unique_ptr<KeySource>> keys =
+      KeySource::Open(loop, place, options.connect_timeout_ms);
+  if (!keys) return std::unexpected(keys.error());
+  auto listener = std::make_unique<ListenerImpl>(loop, std::move(options), std::move(*url),
+                                                 std::move(*keys), std::move(token), handler);
+  listener->Connect();
+  return listener;
+}
+
+}  // namespace galaxy::push

@@ -1,0 +1,53 @@
+#include "client/received_frame.h"
+
+#include <gtest/gtest.h>
+
+namespace galaxy::push {
+namespace {
+
+TEST(ReceivedFrame, AWelcomeIsRead) {
+  auto frame = ReceivedFrame::Parse(
+      R"({"welcome":{"session":"s","user":"u","resume":"gap","reason":"evicted","head":"h",)"
+      R"("heartbeat_ms":1000,"now_ms":5,"token_expires_ms":9}})");
+  ASSERT_TRUE(frame);
+  auto& welcome = std::get<ReceivedFrame::Welcome>(frame->content);
+  EXPECT_EQ(welcome.session, "s");
+  EXPECT_EQ(welcome.reason, "evicted");
+  EXPECT_EQ(welcome.heartbeat_ms, 1000u);
+}
+
+TEST(ReceivedFrame, EveryOtherFrameIsRead) {
+  auto read = [](std::string_view text) { return ReceivedFrame::Parse(text)->content; };
+  EXPECT_EQ(std::get<ReceivedFrame::CaughtUp>(read(R"({"caught_up":{"cursor":"c"}})")).cursor, "c");
+  EXPECT_EQ(std::get<ReceivedFrame::Position>(read(R"({"position":{"cursor":"c"}})")).cursor, "c");
+  EXPECT_EQ(std::get<ReceivedFrame::Gap>(read(R"({"gap":{"head":"h","spread_ms":3}})")).spread_ms,
+            3u);
+  EXPECT_EQ(std::get<ReceivedFrame::Bye>(read(R"({"bye":{"code":4503,"verdict":"never"}})")).code,
+            4503u);
+  EXPECT_EQ(std::get<ReceivedFrame::Refreshed>(read(R"({"refreshed":{"token_expires_ms":4}})"))
+                .token_expires_ms,
+            4u);
+}
+
+TEST(ReceivedFrame, AFrameOfANewerGatewayIsPassedOver) {
+  auto frame = ReceivedFrame::Parse(R"({"weather":{"wind":3}})");
+  ASSERT_TRUE(frame);
+  EXPECT_EQ(std::get<ReceivedFrame::Unknown>(frame->content).name, "weather");
+}
+
+TEST(ReceivedFrame, WhatIsNoFrameIsRefused) {
+  for (const char* text :
+       {"", "{}", "[]", "1", R"({"bye":1})", R"({"bye":{},"gap":{}})",
+        R"({"welcome":{"session":1}})", R"({"bye":{"code":"x"}})", R"({"bye":{"code":-1}})",
+        R"({"event":{}})", R"({ "event":{}})", R"({"position":{"cursor":"c"})"})
+    EXPECT_FALSE(ReceivedFrame::Parse(text)) << text;
+}
+
+TEST(ReceivedFrame, HelloCarriesACursorOnlyWhenThereIsOne) {
+  EXPECT_EQ(HelloText("t", ""), R"({"hello":{"token":"t"}})");
+  EXPECT_EQ(HelloText("t", "c"), R"({"hello":{"cursor":"c","token":"t"}})");
+  EXPECT_EQ(RefreshText("t"), R"({"refresh":{"token":"t"}})");
+}
+
+}  // namespace
+}  // namespace galaxy::push

@@ -1,0 +1,40 @@
+#include "client/reconnect.h"
+
+#include <gtest/gtest.h>
+
+namespace galaxy::push {
+namespace {
+
+TEST(Reconnect, AByeIsFollowedByItsVerdict) {
+  EXPECT_EQ(EndOfBye({4503, "logout", "never", 0}).verdict, Verdict::kNever);
+  EXPECT_EQ(EndOfBye({4502, "", "reauthenticate", 0}).verdict, Verdict::kReauthenticate);
+  ConnectionEnd end = EndOfBye({1001, "drain", "resume", 700});
+  EXPECT_EQ(end.verdict, Verdict::kResume);
+  EXPECT_EQ(end.retry_after_ms, 700u);
+}
+
+TEST(Reconnect, AnUnknownVerdictIsReadFromTheCode) {
+  EXPECT_EQ(EndOfBye({4577, "", "sing", 0}).verdict, Verdict::kReauthenticate);
+  EXPECT_EQ(EndOfBye({4477, "", "", 0}).verdict, Verdict::kResume);
+}
+
+// edge-protocol.md: 4000-4499 come back as you are, 4500-4999 not as you are.
+TEST(Reconnect, ACloseCodeAloneTellsEnough) {
+  for (uint16_t code : {1000, 1001, 1005, 1006, 1011, 4000, 4453, 4499})
+    EXPECT_EQ(EndOfClose(code, "").verdict, Verdict::kResume) << code;
+  for (uint16_t code : {4500, 4503, 4999})
+    EXPECT_EQ(EndOfClose(code, "").verdict, Verdict::kReauthenticate) << code;
+}
+
+TEST(Reconnect, ARefusedUpgradeIsReadFromItsStatus) {
+  EXPECT_EQ(EndOfRefusal({401, {}}).verdict, Verdict::kReauthenticate);
+  EXPECT_EQ(EndOfRefusal({404, {}}).verdict, Verdict::kNever);
+  EXPECT_EQ(EndOfRefusal({400, {}}).verdict, Verdict::kNever);
+  for (int status : {408, 429, 500, 503, 302})
+    EXPECT_EQ(EndOfRefusal({status, {}}).verdict, Verdict::kResume) << status;
+  EXPECT_EQ(EndOfRefusal({503, {{"retry-after", "7"}}}).retry_after_ms, 7000u);
+  EXPECT_EQ(EndOfRefusal({503, {{"retry-after", "Mon, 01 Jan"}}}).retry_after_ms, 0u);
+}
+
+}  // namespace
+}  // namespace galaxy::push
