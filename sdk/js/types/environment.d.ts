@@ -1,0 +1,1 @@
+export function browserEnvironment(listener: (signal: "online" | "offline" | "visible" | "frozen" | "thawed") => void): (() => void);
