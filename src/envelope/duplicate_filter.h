@@ -27,6 +27,8 @@ class DuplicateFilter {
   class Recent {
    public:
     explicit Recent(size_t capacity) : ring_(capacity) {}
+    Recent(Recent&&) = default;
+    Recent& operator=(Recent&&) = default;
     bool Contains(std::string_view text) const;
     void Add(std::string_view text);
     void Clear();

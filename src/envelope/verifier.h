@@ -75,6 +75,7 @@ class Verifier {
  private:
   struct CachedRoot {
     std::string kid;
+    std::string sig;
     uint64_t signed_at_ms = 0;
     uint64_t size = 0;
     Hash root{};
