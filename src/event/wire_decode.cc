@@ -82,15 +82,21 @@ class Reader {
   const char* end_;
 };
 
-// Ids are nearly always ASCII: eight bytes at a time, then the full check for what is left.
+uint64_t Word(const char* at) {
+  uint64_t word;
+  std::memcpy(&word, at, 8);
+  return word;
+}
+
+// Ids are nearly always ASCII: eight bytes at a time, the last word overlapping the one before.
+// Anything else gets the full check.
 bool IsUtf8(std::string_view text) {
-  while (text.size() >= 8) {
-    uint64_t word;
-    std::memcpy(&word, text.data(), 8);
-    if (word & 0x8080808080808080) break;
-    text.remove_prefix(8);
-  }
-  return IsValidUtf8(text);
+  constexpr uint64_t kHighBits = 0x8080808080808080;
+  if (text.size() < 8) return IsValidUtf8(text);
+  const char* last = text.data() + text.size() - 8;
+  uint64_t bits = Word(last);
+  for (const char* at = text.data(); at < last; at += 8) bits |= Word(at);
+  return (bits & kHighBits) == 0 || IsValidUtf8(text);
 }
 
 Fault TakeString(Reader& reader, std::string_view& text) {

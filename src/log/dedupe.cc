@@ -77,7 +77,7 @@ void Dedupe::MergeOne() {
 Dedupe::Answer Dedupe::Find(const EntryDigest& digest) const {
   for (uint32_t link = buckets_[BucketOf(digest.key)]; link != 0;) {
     const Slot& slot = At(link - 1);
-    if (slot.key == digest.key) {
+    if (slot.key[0] == digest.key[0] && slot.key[1] == digest.key[1]) {
       bool same = (slot.content_and_time & kContentMask) == (digest.content & kContentMask);
       return {same ? Verdict::kDuplicate : Verdict::kConflict, {slot.sequence, slot.TimeMs()}};
     }

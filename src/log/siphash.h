@@ -20,8 +20,12 @@ class SipHash128 {
   std::array<uint64_t, 2> Finish();
 
  private:
-  void Round();
-  uint64_t v0_, v1_, v2_, v3_;
+  struct State {
+    uint64_t v0, v1, v2, v3;
+    void Round();
+    void Absorb(uint64_t word);
+  };
+  State state_;
   uint64_t words_ = 0;
 };
 
