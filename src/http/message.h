@@ -40,7 +40,7 @@ struct RequestHead {
   std::string scheme;     // "http" or "https"
   std::string authority;  // Host or :authority
   Headers headers;
-  int version = 11;       // 11 or 20
+  int version = 11;       // 10, 11 or 20
   std::string peer_host;  // the socket's peer
 
   // The decoded value of the first query parameter of that name.

@@ -17,10 +17,12 @@ struct ProblemResponse {
 // The RFC 9457 answer to a refused request: members type, title, status, detail, code, field and
 // verdict (docs/edge-protocol.md). A 429 or 503 whose verdict is `resume` carries Retry-After
 // (`retry_after_s`, by default 1), a 401 carries WWW-Authenticate: Bearer error="invalid_token".
-// `detail` and `field` may hold any bytes: what is not UTF-8 is replaced.
-ProblemResponse Problem(const Error& error, std::optional<uint32_t> retry_after_s = {});
+// Text may hold any bytes: what is not UTF-8 is replaced. `status` 0: the one of the registry.
+ProblemResponse Problem(const Error& error, std::optional<uint32_t> retry_after_s = {},
+                        int status = 0);
 // Only the body, for who embeds it in an answer of his own.
 std::string ProblemBody(const Error& error);
+std::string ProblemBody(const Error& error, int status);
 
 inline void RespondProblem(Exchange& exchange, const Error& error,
                            std::optional<uint32_t> retry_after_s = {}) {

@@ -18,6 +18,10 @@ struct HttpLimits {
   uint64_t head_timeout_ms = 10'000;  // first byte to end of the head
   uint64_t idle_timeout_ms = 75'000;  // keep-alive with nothing in flight
   uint64_t drain_timeout_ms = 5'000;
+  // HTTP/1.1
+  uint64_t body_timeout_ms = 30'000;   // a request body that makes no progress
+  uint64_t write_timeout_ms = 30'000;  // a blocked response that makes no progress
+  uint64_t linger_timeout_ms = 2'000;  // after "connection: close", for the peer to close
   // HTTP/2
   uint32_t streams_max = 1000;
   uint64_t ping_interval_ms = 20'000;  // docs/semantics.md 6.3

@@ -35,9 +35,9 @@ class ServerConnection {
 // turn, not within the call. Never called from the destructor.
 using OnConnectionGone = std::function<void(ServerConnection*)>;
 
-// Both take a connection that has not been started and the bytes that were read from it already.
-// `limits`, `handler` and `stats` outlive the connection. Requests may be handed out before the
-// factory returns, `on_gone` may not.
+// Both take a connection without a handler and the bytes that were read from it already. `limits`,
+// `handler` and `stats` outlive the connection; the server counts connections, the engine requests
+// and refusals. The bytes may be dealt with, and `on_gone` run, before the factory returns.
 std::unique_ptr<ServerConnection> NewHttp1ServerConnection(
     Loop& loop, std::unique_ptr<Connection> connection, std::string unread,
     const HttpLimits& limits, RequestHandler& handler, HttpStats& stats, OnConnectionGone on_gone);
