@@ -1,0 +1,113 @@
+#include "backend/backend.h"
+
+#include "backend/json_writer.h"
+#include "http/problem.h"
+
+namespace galaxy::push {
+namespace {
+
+// After the deadline of a drain: for statuses and trailers on their way.
+constexpr uint64_t kLastWordsMs = 1'000;
+
+}  // namespace
+
+Backend::Backend(Loop& loop, BackendConfig config, std::unique_ptr<Log> log)
+    : loop_(loop),
+      config_(std::move(config)),
+      log_(std::move(log)),
+      intake_(loop, *log_),
+      publish_(intake_, loop.clock(), config_.publish),
+      canary_(loop, intake_, config_.push.canary_ms),
+      push_(loop, *log_, config_.push, [this] { canary_.OnAccept(); }),
+      router_(this, {}) {}
+
+Backend::~Backend() = default;
+
+Result<std::unique_ptr<Backend>> Backend::Start(Loop& loop, BackendConfig config,
+                                                std::unique_ptr<Engine> engine,
+                                                const std::function<void(GrpcRouter&)>& configure) {
+  Result<std::unique_ptr<Log>> log =
+      Log::Open(config.log, std::move(engine), loop.clock().WallMs());
+  if (!log) return std::unexpected(log.error());
+  std::unique_ptr<Backend> backend(new Backend(loop, std::move(config), std::move(*log)));
+  backend->publish_.AddTo(backend->router_);
+  backend->push_.AddTo(backend->router_);
+  if (configure) configure(backend->router_);
+  Result<std::unique_ptr<HttpServer>> server =
+      HttpServer::Open(loop, backend->config_.listen, backend->config_.http, backend->router_);
+  if (!server) return std::unexpected(server.error());
+  backend->server_ = std::move(*server);
+  backend->log_thread_ = std::make_unique<LogThread>(*backend->log_, loop.clock());
+  return backend;
+}
+
+Status Backend::Ready() const {
+  if (draining_) return Fail(Code::kUnavailable, "the backend is shutting down");
+  return {};
+}
+
+void Backend::OnRequest(Exchange& exchange) {
+  const RequestHead& request = exchange.request();
+  bool events = request.path == "/v1/events";
+  if (!events && request.path != "/v1/invalidations") {
+    return RespondProblem(exchange, {Code::kNotFound, "there is nothing at this path", {}});
+  }
+  if (request.method != "POST") {
+    ProblemResponse problem = Problem({Code::kMethodNotAllowed, "use POST", {}});
+    problem.head.headers.Set("allow", "POST");
+    return exchange.Respond(std::move(problem.head), std::move(problem.body));
+  }
+  if (events) {
+    publish_.OnHttpEvents(exchange);
+  } else {
+    publish_.OnHttpInvalidations(exchange);
+  }
+}
+
+void Backend::Drain(uint64_t deadline_ms, std::function<void()> done) {
+  draining_ = true;
+  canary_.Stop();
+  push_.StopAccepting();
+  publish_.Drain();
+  server_->Drain(deadline_ms + kLastWordsMs, std::move(done));
+  drain_timer_ = loop_.RunAfter(deadline_ms, [this] { push_.EndAll(); });
+  // Everything that was accepted is in the ring by then.
+  intake_.WhenIdle([this] { push_.Drain(); });
+}
+
+BackendStats Backend::Stats() const {
+  return {.log = log_->Stats(),
+          .ring = log_->ring().Stats(),
+          .head = log_->ring().head(),
+          .retained_entries = log_->retained().size(),
+          .retained_bytes = log_->retained().bytes(),
+          .publish = publish_.Stats(),
+          .publish_in_flight = intake_.in_flight(),
+          .publish_failed = intake_.entries_failed(),
+          .subscriptions = push_.subscriptions().stats(),
+          .subscriptions_open = push_.subscriptions().size(),
+          .push_wakeups = push_.wakeups(),
+          .canaries_published = canary_.published(),
+          .canaries_failed = canary_.failed(),
+          .http = server_->stats()};
+}
+
+std::string Backend::SubscriptionsJson() const {
+  std::string out = R"({"subscriptions":[)";
+  for (const SubscriptionInfo& row : Subscriptions()) {
+    if (out.back() != '[') out += ',';
+    out += R"({"gateway_client_id":)";
+    AppendJsonString(row.gateway_client_id, out);
+    out += R"(,"generation":)" + std::to_string(row.generation);
+    out += R"(,"peer":)";
+    AppendJsonString(row.peer, out);
+    out += R"(,"connected_ms":)" + std::to_string(row.connected_wall_ms);
+    out += R"(,"cursor":")" + row.written.Format() + '"';
+    out += R"(,"lag_entries":)" + std::to_string(row.lag_entries);
+    out += R"(,"lag_bytes":)" + std::to_string(row.lag_bytes);
+    out += R"(,"lag_ms":)" + std::to_string(row.lag_ms) + '}';
+  }
+  return out + "]}";
+}
+
+}  // namespace galaxy::push

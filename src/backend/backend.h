@@ -1,0 +1,106 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "backend/canary.h"
+#include "backend/publish_intake.h"
+#include "backend/publish_service.h"
+#include "backend/push_service.h"
+#include "base/error.h"
+#include "grpc/server.h"
+#include "http/exchange.h"
+#include "http/server.h"
+#include "log/engine.h"
+#include "log/log.h"
+#include "log/log_thread.h"
+#include "net/address.h"
+#include "net/loop.h"
+
+namespace galaxy::push {
+
+struct BackendConfig {
+  Address listen{"127.0.0.1", 0};
+  Log::Options log;
+  PublishService::Options publish;
+  PushService::Options push;  // push.canary_ms is the canary interval (docs/semantics.md 4.9)
+  HttpLimits http;
+};
+
+struct BackendStats {
+  Log::Statistics log;
+  Ring::Statistics ring;
+  Cursor head;
+  uint64_t retained_entries = 0;
+  uint64_t retained_bytes = 0;
+  PublishService::Statistics publish;
+  uint64_t publish_in_flight = 0;
+  uint64_t publish_failed = 0;
+  Subscriptions::Statistics subscriptions;
+  uint64_t subscriptions_open = 0;
+  uint64_t push_wakeups = 0;
+  uint64_t canaries_published = 0;
+  uint64_t canaries_failed = 0;
+  HttpStats http;
+};
+
+// Backend is one backend, wired: the order of its members is the order of dependence, and the way
+// of an entry from publish to the gateways' streams.
+//
+// On its public port it serves the Push and Publisher services over gRPC, and over HTTP/1.1 and
+// HTTP/2 POST /v1/events and POST /v1/invalidations (docs/publishing.md).
+//
+//   Threads   The loop's only; it starts and joins the log thread itself.
+//   Lifetime  Loop outlives it. Destroying it commits what was accepted, without telling anybody;
+//             Drain() first tells them.
+//   Metrics   backend_metrics.h
+class Backend final : private RequestHandler {
+ public:
+  // Opens the log, binds and starts. `configure` may add further services to the public port
+  // (health, reflection).
+  static Result<std::unique_ptr<Backend>> Start(
+      Loop& loop, BackendConfig config, std::unique_ptr<Engine> engine,
+      const std::function<void(GrpcRouter&)>& configure = {});
+  ~Backend() override;
+  Backend(const Backend&) = delete;
+  Backend& operator=(const Backend&) = delete;
+
+  const Address& bound() const { return server_->bound(); }
+  // OK while it accepts; what /readyz says.
+  Status Ready() const;
+
+  // docs/semantics.md 6.5: stops accepting, commits and acknowledges what was accepted, writes what
+  // is in the ring to `deadline_ms`, ends streams with UNAVAILABLE `drain`. `done` runs when every
+  // connection is closed, at the latest a second after the deadline.
+  void Drain(uint64_t deadline_ms, std::function<void()> done);
+
+  // The rows of GET /v1/subscriptions, and the answer itself.
+  std::vector<SubscriptionInfo> Subscriptions() const { return push_.subscriptions().List(); }
+  std::string SubscriptionsJson() const;
+  BackendStats Stats() const;
+
+  // In-process publishing (demo, tests): the same path as everybody else's.
+  PublishIntake& intake() { return intake_; }
+  const Log& log() const { return *log_; }
+
+ private:
+  Backend(Loop& loop, BackendConfig config, std::unique_ptr<Log> log);
+  void OnRequest(Exchange& exchange) override;  // what is not gRPC
+
+  Loop& loop_;
+  const BackendConfig config_;
+  std::unique_ptr<Log> log_;
+  PublishIntake intake_;
+  PublishService publish_;
+  Canary canary_;
+  PushService push_;
+  GrpcRouter router_;
+  std::unique_ptr<HttpServer> server_;
+  std::unique_ptr<LogThread> log_thread_;
+  bool draining_ = false;
+  Timer drain_timer_;
+};
+
+}  // namespace galaxy::push

@@ -1,0 +1,113 @@
+#include "backend/publish_intake.h"
+
+#include <algorithm>
+
+namespace galaxy::push {
+namespace {
+
+// A batch of a turn goes early when it has grown to this.
+constexpr size_t kGroupBytes = 1u << 20;
+constexpr size_t kGroupEntries = 10'000;
+
+}  // namespace
+
+void PublishIntake::Add(const Client& client, const EntryView& entry) {
+  if (!group_) group_.emplace(log_.hasher());
+  if (entry.type == EntryType::kEvent) {
+    group_->AddEvent(entry);
+  } else {
+    group_->AddInvalidation(entry);
+  }
+  if (!group_runs_.empty() && group_runs_.back().to == client.ref()) {
+    ++group_runs_.back().count;
+  } else {
+    group_runs_.push_back({client.ref(), 1});
+  }
+  if (group_->bytes() >= kGroupBytes || group_->size() >= kGroupEntries) return Flush();
+  if (flush_deferred_) return;
+  flush_deferred_ = true;
+  loop_.Defer([self = handle_.ref()] {
+    PublishIntake* intake = self.get();
+    if (intake == nullptr) return;
+    intake->flush_deferred_ = false;
+    intake->Flush();
+  });
+}
+
+void PublishIntake::Flush() {
+  if (!group_) return;
+  LogBatch batch = std::move(*group_);
+  group_.reset();
+  std::vector<Run> runs = std::exchange(group_runs_, {});
+  size_t entries = batch.size();
+  Status submitted = SubmitRuns(std::move(batch), runs);
+  if (submitted) return;
+  in_flight_ += entries;
+  failed_batches_.push_back(
+      {batches_submitted_, std::move(runs), entries, std::move(submitted.error())});
+  // Not from within Add(): a receiver gets its results when it is not being called.
+  loop_.Defer([self = handle_.ref()] {
+    if (PublishIntake* intake = self.get()) intake->DeliverFailed();
+  });
+}
+
+Status PublishIntake::Submit(const Client& client, LogBatch batch) {
+  Flush();  // a client's earlier entries come first
+  size_t entries = batch.size();
+  Status submitted = SubmitRuns(std::move(batch), {{client.ref(), entries}});
+  if (!submitted) failed_ += entries;
+  return submitted;
+}
+
+Status PublishIntake::SubmitRuns(LogBatch batch, std::vector<Run> runs) {
+  size_t entries = batch.size();
+  Status taken =
+      log_.Submit(std::move(batch), [&loop = loop_, self = handle_.ref(), runs = std::move(runs)](
+                                        std::vector<Result<Ack>> results) mutable {
+        loop.Post([self = std::move(self), runs = std::move(runs), results = std::move(results)] {
+          if (PublishIntake* intake = self.get()) intake->OnCompleted(runs, results);
+        });
+      });
+  if (taken) {
+    in_flight_ += entries;
+    ++batches_submitted_;
+  }
+  return taken;
+}
+
+void PublishIntake::OnCompleted(const std::vector<Run>& runs,
+                                std::span<const Result<Ack>> results) {
+  ++batches_completed_;
+  if (Deliver(runs, results)) DeliverFailed();
+}
+
+void PublishIntake::DeliverFailed() {
+  while (!failed_batches_.empty() && failed_batches_.front().after_batch <= batches_completed_) {
+    Failed failed = std::move(failed_batches_.front());
+    failed_batches_.pop_front();
+    std::vector<Result<Ack>> results(failed.entries, std::unexpected(failed.error));
+    if (!Deliver(failed.runs, results)) return;
+  }
+}
+
+bool PublishIntake::Deliver(const std::vector<Run>& runs, std::span<const Result<Ack>> results) {
+  in_flight_ -= results.size();
+  failed_ += static_cast<uint64_t>(
+      std::count_if(results.begin(), results.end(), [](const auto& r) { return !r; }));
+  Handle<PublishIntake>::Ref self = handle_.ref();
+  for (const Run& run : runs) {
+    if (Receiver* receiver = run.to.get()) receiver->OnResults(results.first(run.count));
+    results = results.subspan(run.count);
+  }
+  if (self.get() == nullptr) return false;
+  if (in_flight() == 0 && idle_) std::exchange(idle_, nullptr)();
+  return self.get() != nullptr;
+}
+
+void PublishIntake::WhenIdle(std::function<void()> idle) {
+  Flush();
+  if (in_flight() == 0) return idle();
+  idle_ = std::move(idle);
+}
+
+}  // namespace galaxy::push

@@ -1,0 +1,100 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "backend/resume.h"
+#include "base/slice.h"
+#include "event/cursor.h"
+#include "log/retained.h"
+#include "log/ring.h"
+
+namespace galaxy::push {
+
+// One row of the operator's listing (GET /v1/subscriptions on the admin address).
+struct SubscriptionInfo {
+  std::string gateway_client_id;
+  uint64_t generation = 0;
+  std::string peer;
+  uint64_t connected_wall_ms = 0;
+  Cursor written;  // the last entry written
+  uint64_t lag_entries = 0;
+  uint64_t lag_bytes = 0;
+  uint64_t lag_ms = 0;  // between the last entry written and the newest, by their cursors
+};
+
+// Subscription is one gateway's place in the log: retained invalidations first when the resume
+// decision says so, then the ring from its start cursor (docs/semantics.md 4.3).
+//
+//   Ownership  Its stream and the registry (Subscriptions) share it. `ring` and `retained` outlive
+//              it.
+//   Threads    The loop's only.
+//   Limits     It holds a position and at most one chunk (kChunkBytes, or one entry that is
+//              larger): nothing grows with its lag (6.1).
+//   Cost       Pull() hands out views of the ring's segments: no copy, no work per entry.
+class Subscription {
+ public:
+  enum class Pulled : uint8_t {
+    kMore,
+    kWait,     // caught up: OnGrowth() tells when there is more
+    kOverrun,  // the ring overtook it (4.6); nothing more comes
+    kOver,     // silenced, and the entry that had begun is complete
+  };
+  static constexpr size_t kChunkBytes = 64 * 1024;
+
+  Subscription(const Ring& ring, const Retained& retained, ResumeDecision decision,
+               SubscriptionInfo info, uint64_t now_ms);
+
+  // Appends at most `bytes_max` bytes of the stream. Entries may be cut between two pulls.
+  Pulled Pull(size_t bytes_max, uint64_t now_ms, SliceList& out);
+  // From now on no further entry is begun; only the rest of one that is half pulled follows (5.1).
+  void Silence();
+  bool silenced() const { return silenced_; }
+  // Bytes have been read from the ring that are not pulled yet.
+  bool holds_bytes() const { return offset_ < chunk_.size(); }
+
+  // The ring grew. True when the stream had caught up and is to be woken.
+  bool OnGrowth(uint64_t now_ms);
+  // The peer took bytes.
+  void OnProgress(uint64_t now_ms) { progress_ms_ = now_ms; }
+  // Entries wait and the peer has accepted no byte for `slow_ms` (6.2). `queued_bytes`: handed to
+  // the transport and not yet taken by the kernel.
+  // To be asked about once a second: that is how exactly it knows when a wait began.
+  bool Slow(uint64_t now_ms, uint64_t slow_ms, size_t queued_bytes);
+  // Nothing is left to pull up to `head`.
+  bool Reached(Cursor head) const;
+
+  const ResumeDecision& decision() const { return decision_; }
+  const std::string& gateway_client_id() const { return info_.gateway_client_id; }
+  uint64_t generation() const { return info_.generation; }
+  // The last entry that was pulled whole (4.7). Before the first: `push-start-cursor`, or, while
+  // retained invalidations go first, where those begin.
+  Cursor written() const;
+  SubscriptionInfo Info() const;
+
+ private:
+  enum class Filled : uint8_t { kBytes, kNothing, kOverrun };
+  Filled Fill();
+  bool FillFromRetained();
+  // The end of the entry in the chunk that byte `offset` belongs to; `before` ends the one before.
+  struct Span {
+    size_t before;
+    size_t end;
+  };
+  Span EntryAt(size_t offset) const;
+
+  const Ring& ring_;
+  const Retained& retained_;
+  ResumeDecision decision_;
+  SubscriptionInfo info_;
+  bool retained_left_;
+  Slice chunk_;         // whole entries, read and not yet pulled wholly
+  size_t offset_ = 0;   // what of it has been pulled
+  Cursor chunk_after_;  // the last entry before the chunk
+  Cursor chunk_last_;   // the last one in it
+  uint64_t progress_ms_;
+  bool caught_up_ = false;
+  bool silenced_ = false;
+};
+
+}  // namespace galaxy::push

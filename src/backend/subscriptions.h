@@ -1,0 +1,64 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend/resume.h"
+#include "backend/subscription.h"
+#include "base/error.h"
+
+namespace galaxy::push {
+
+// Subscriptions is the registry of gateways: at most one live subscription per gateway_client_id
+// (docs/semantics.md 5), each decided, registered and put in the place of its predecessor in one
+// step (4.2).
+//
+//   Threads     The loop's only. Sans I/O: times are passed in.
+//   Limits      `count_max` ids at once, beyond that kResourceExhausted; a known id is always let
+//               in.
+//   Generations One counter for all ids, begun at the start's wall clock, so that the generation of
+//               an id also rises across restarts and nothing is remembered of ids that are gone.
+class Subscriptions {
+ public:
+  struct Options {
+    size_t count_max = 1'000;
+  };
+  struct Accepted {
+    std::shared_ptr<Subscription> subscription;
+    // The one that this one displaced, silent already; null when there was none.
+    std::shared_ptr<Subscription> displaced;
+  };
+  struct Statistics {
+    std::array<uint64_t, 3> accepted{};         // by Resume
+    std::map<std::string_view, uint64_t> gaps;  // by reason
+    std::map<Code, uint64_t> ended;             // by cause; kCancelled: the gateway went
+    uint64_t refused = 0;
+  };
+
+  Subscriptions(Options options, const Ring& ring, const Retained& retained, uint64_t wall_ms)
+      : options_(options), ring_(ring), retained_(retained), generation_(wall_ms * 1000) {}
+
+  Result<Accepted> Accept(const SubscribeRequest& request, uint64_t now_ms, uint64_t wall_ms);
+  // `subscription` has ended. Its id is free, unless a newer one has it.
+  void Remove(const Subscription& subscription, Code cause);
+
+  bool Current(const Subscription& subscription) const;
+  size_t size() const { return current_.size(); }
+  std::vector<SubscriptionInfo> List() const;  // by id
+  const Statistics& stats() const { return stats_; }
+
+ private:
+  const Options options_;
+  const Ring& ring_;
+  const Retained& retained_;
+  uint64_t generation_;
+  std::map<std::string, std::shared_ptr<Subscription>, std::less<>> current_;
+  Statistics stats_;
+};
+
+}  // namespace galaxy::push
