@@ -123,10 +123,10 @@ class PublisherImpl final : public EventPublisher, GrpcClientHandler {
   bool ended_ = false;
 };
 
-class InvalidateImpl final : public InvalidateCall, GrpcClientHandler {
+class InvalidationImpl final : public ClientInvalidation, GrpcClientHandler {
  public:
-  InvalidateImpl(Loop& loop, const Address& backend, const pb::InvalidateRequest& request,
-                 uint64_t timeout_ms, Done done)
+  InvalidationImpl(Loop& loop, const Address& backend, const pb::InvalidateRequest& request,
+                   uint64_t timeout_ms, Done done)
       : done_(std::move(done)) {
     HttpClientLimits http;
     http.connect_timeout_ms = timeout_ms;
@@ -183,17 +183,17 @@ std::unique_ptr<EventPublisher> EventPublisher::Start(Loop& loop, const Address&
   return std::make_unique<PublisherImpl>(loop, backend, limits, handler);
 }
 
-std::unique_ptr<InvalidateCall> InvalidateCall::Start(Loop& loop, const Address& backend,
-                                                      std::string_view user,
-                                                      std::string_view session,
-                                                      std::string_view reason, uint64_t timeout_ms,
-                                                      Done done) {
+std::unique_ptr<ClientInvalidation> ClientInvalidation::Start(Loop& loop, const Address& backend,
+                                                              std::string_view user,
+                                                              std::string_view session,
+                                                              std::string_view reason,
+                                                              uint64_t timeout_ms, Done done) {
   pb::InvalidateRequest request;
   auto& invalidation = *request.mutable_invalidation();
   invalidation.set_user_id(std::string(user));
   invalidation.set_device_session_id(std::string(session));
   invalidation.set_reason(std::string(reason));
-  return std::make_unique<InvalidateImpl>(loop, backend, request, timeout_ms, std::move(done));
+  return std::make_unique<InvalidationImpl>(loop, backend, request, timeout_ms, std::move(done));
 }
 
 }  // namespace galaxy::push

@@ -67,14 +67,14 @@ class EventPublisher {
 
 // One Publisher.Invalidate call: every session of the user when `session` is empty. `done` gets the
 // invalidation's cursor; it runs once, on the loop, unless the object is destroyed before.
-class InvalidateCall {
+class ClientInvalidation {
  public:
   using Done = std::move_only_function<void(Result<std::string>)>;
-  static std::unique_ptr<InvalidateCall> Start(Loop& loop, const Address& backend,
-                                               std::string_view user, std::string_view session,
-                                               std::string_view reason, uint64_t timeout_ms,
-                                               Done done);
-  virtual ~InvalidateCall() = default;
+  static std::unique_ptr<ClientInvalidation> Start(Loop& loop, const Address& backend,
+                                                   std::string_view user, std::string_view session,
+                                                   std::string_view reason, uint64_t timeout_ms,
+                                                   Done done);
+  virtual ~ClientInvalidation() = default;
 };
 
 // The error that a call's gRPC status stands for, with the server's message.

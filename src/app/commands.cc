@@ -1,0 +1,19 @@
+#include "app/commands.h"
+
+namespace galaxy::push {
+
+std::vector<std::unique_ptr<Command>> AllCommands() {
+  std::vector<std::unique_ptr<Command>> commands;
+  commands.push_back(NewDemoCommand());
+  commands.push_back(NewBackendCommand());
+  commands.push_back(NewGatewayCommand());
+  commands.push_back(NewPublishCommand());
+  commands.push_back(NewInvalidateCommand());
+  commands.push_back(NewTailCommand());
+  commands.push_back(NewListenCommand());
+  commands.push_back(NewTokenCommand());
+  commands.push_back(NewKeysCommand());
+  return commands;
+}
+
+}  // namespace galaxy::push
