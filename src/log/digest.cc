@@ -12,11 +12,11 @@ EntryHasher EntryHasher::Random() {
 }
 
 EntryDigest EntryHasher::Digest(const EntryView& entry) const {
-  SipHash128 key(seed_);
+  SipHasher key(seed_);
   key.AddField(entry.user_id);
   key.AddField(entry.device_session_id);
   key.AddField(entry.event_id);
-  SipHash128 content(seed_);
+  SipHasher content(seed_);
   content.AddField(entry.kind);
   content.AddField(entry.payload);
   return {key.Finish(), content.Finish()[0]};

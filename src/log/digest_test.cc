@@ -9,11 +9,11 @@
 namespace galaxy::push {
 namespace {
 
-constexpr SipHash128::Key kKey = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+constexpr SipHasher::Key kKey = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
 // SipHash of the bytes 0, 1, 2 … `words` * 8 - 1, as hex.
 std::string HashOfWords(int words) {
-  SipHash128 hash(kKey);
+  SipHasher hash(kKey);
   for (int i = 0; i < words; ++i) {
     unsigned char bytes[8];
     for (int j = 0; j < 8; ++j) bytes[j] = static_cast<unsigned char>(i * 8 + j);

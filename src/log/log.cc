@@ -60,6 +60,9 @@ Result<std::unique_ptr<Log>> Log::Open(const Options& options, std::unique_ptr<E
   if (!head) return std::unexpected(std::move(head.error()));
   CHECK(log->ring_ && log->ring_->head() == *head);
   log->sequence_ = head->sequence;
+  // The engine may have kept a little more than is wanted.
+  log->ring_->Expire(now_ms);
+  log->retained_.Expire(now_ms);
   log->dedupe_.Trim(now_ms);
   return log;
 }

@@ -16,14 +16,14 @@ uint64_t Load(const void* bytes, size_t count = 8) {
 
 }  // namespace
 
-SipHash128::SipHash128(const Key& key) {
+SipHasher::SipHasher(const Key& key) {
   uint64_t k0 = Load(key.data());
   uint64_t k1 = Load(key.data() + 8);
   state_ = {k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d ^ 0xee, k0 ^ 0x6c7967656e657261,
             k1 ^ 0x7465646279746573};
 }
 
-inline void SipHash128::State::Round() {
+inline void SipHasher::State::Round() {
   v0 += v1;
   v1 = std::rotl(v1, 13) ^ v0;
   v0 = std::rotl(v0, 32);
@@ -36,19 +36,19 @@ inline void SipHash128::State::Round() {
   v2 = std::rotl(v2, 32);
 }
 
-inline void SipHash128::State::Absorb(uint64_t word) {
+inline void SipHasher::State::Absorb(uint64_t word) {
   v3 ^= word;
   Round();
   Round();
   v0 ^= word;
 }
 
-void SipHash128::AddWord(uint64_t word) {
+void SipHasher::AddWord(uint64_t word) {
   state_.Absorb(word);
   ++words_;
 }
 
-void SipHash128::AddField(std::string_view bytes) {
+void SipHasher::AddField(std::string_view bytes) {
   State state = state_;  // in registers for the length of the field
   state.Absorb(bytes.size());
   const char* at = bytes.data();
@@ -59,7 +59,7 @@ void SipHash128::AddField(std::string_view bytes) {
   words_ += 1 + (bytes.size() + 7) / 8;
 }
 
-std::array<uint64_t, 2> SipHash128::Finish() {
+std::array<uint64_t, 2> SipHasher::Finish() {
   AddWord(words_ * 8 << 56);
   State state = state_;
   state.v2 ^= 0xee;

@@ -8,10 +8,10 @@ namespace galaxy::push {
 
 // SipHash-2-4 with 128 bits of output (Aumasson, Bernstein 2012): a keyed hash whose collisions
 // nobody can make on purpose who does not know the key.
-class SipHash128 {
+class SipHasher {
  public:
   using Key = std::array<unsigned char, 16>;
-  explicit SipHash128(const Key& key);
+  explicit SipHasher(const Key& key);
 
   void AddWord(uint64_t word);
   // A field: its length as a word, then its bytes as little-endian words, the last one filled up
