@@ -1,4 +1,4 @@
-#include "ops/log.h"
+#include "ops/logger.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -19,9 +19,9 @@ std::string Line(std::initializer_list<LogField> fields) {
   return FormatLogLine("Refused.", {fields.begin(), fields.end()});
 }
 
-TEST(Log, ALineIsTimeLevelSentenceFields) {
+TEST(Logger, ALineIsTimeLevelSentenceFields) {
   std::FILE* file = std::tmpfile();
-  Log log(LogLevel::kInfo, file);
+  Logger log(LogLevel::kInfo, file);
   log.Info("Gateway connected.", {{"id", "gw-1"}, {"lag_entries", 3}});
   EXPECT_THAT(Written(file),
               testing::MatchesRegex("[0-9]+-[0-9]+-[0-9]+T[0-9:.]+Z info  Gateway connected. "
@@ -29,9 +29,9 @@ TEST(Log, ALineIsTimeLevelSentenceFields) {
   std::fclose(file);
 }
 
-TEST(Log, LinesBelowTheLevelAreNotWritten) {
+TEST(Logger, LinesBelowTheLevelAreNotWritten) {
   std::FILE* file = std::tmpfile();
-  Log log(LogLevel::kWarn, file);
+  Logger log(LogLevel::kWarn, file);
   log.Info("Not this.");
   log.Warn("This.");
   std::string text = Written(file);
@@ -40,13 +40,13 @@ TEST(Log, LinesBelowTheLevelAreNotWritten) {
   std::fclose(file);
 }
 
-TEST(Log, AValueCannotForgeALineOrAField) {
+TEST(Logger, AValueCannotForgeALineOrAField) {
   EXPECT_EQ(Line({{"reason", "x\nERROR y"}}), "Refused. reason=\"x\\x0aERROR y\"");
   EXPECT_EQ(Line({{"reason", "a b=c \"q\""}}), "Refused. reason=\"a b=c \\\"q\\\"\"");
   EXPECT_EQ(Line({{"reason", ""}}), "Refused. reason=\"\"");
 }
 
-TEST(Log, LevelsAreReadByName) {
+TEST(Logger, LevelsAreReadByName) {
   EXPECT_EQ(ParseLogLevel("warn"), LogLevel::kWarn);
   EXPECT_FALSE(ParseLogLevel("loud"));
 }

@@ -1,4 +1,4 @@
-#include "ops/log.h"
+#include "ops/logger.h"
 
 #include <spdlog/logger.h>
 #include <spdlog/pattern_formatter.h>
@@ -57,7 +57,7 @@ void AppendQuoted(std::string& out, std::string_view value) {
 
 }  // namespace
 
-struct Log::Impl {
+struct Logger::Impl {
   Impl(LogLevel level, std::FILE* file) : logger("galaxy-push", std::make_shared<FileSink>(file)) {
     auto formatter = std::make_unique<spdlog::pattern_formatter>(
         "%Y-%m-%dT%H:%M:%S.%eZ %-5!l %v", spdlog::pattern_time_type::utc, "\n");
@@ -90,10 +90,10 @@ std::string FormatLogLine(std::string_view sentence, std::span<const LogField> f
   return line;
 }
 
-Log::Log(LogLevel level, std::FILE* file) : impl_(std::make_unique<Impl>(level, file)) {}
-Log::~Log() = default;
+Logger::Logger(LogLevel level, std::FILE* file) : impl_(std::make_unique<Impl>(level, file)) {}
+Logger::~Logger() = default;
 
-void Log::Write(LogLevel level, std::string_view sentence, std::span<const LogField> fields) {
+void Logger::Write(LogLevel level, std::string_view sentence, std::span<const LogField> fields) {
   spdlog::level::level_enum wanted = kLevels.at(static_cast<size_t>(level));
   if (!impl_->logger.should_log(wanted)) return;
   impl_->logger.log(wanted, spdlog::string_view_t(FormatLogLine(sentence, fields)));

@@ -26,21 +26,21 @@ struct LogField {
   std::string value;
 };
 
-// Log writes lines for people and machines: time, level, one constant sentence, then key=value with
-// the value quoted where it holds more than plain characters. A value cannot forge a line: control
-// characters are escaped.
+// Logger writes lines for people and machines: time, level, one constant sentence, then key=value
+// with the value quoted where it holds more than plain characters. A value cannot forge a line:
+// control characters are escaped.
 //
 //     2026-11-22T23:17:50.123Z warn  Gateway disconnected. id=gw-1 reason="connection reset"
 //
 //   Threads  Any. Writing is synchronous, to standard error or the given file.
 //   Rule     Secrets and payloads are never fields. Nothing per event above debug.
-class Log {
+class Logger {
  public:
-  // `file` stays open for the life of the Log.
-  explicit Log(LogLevel level, std::FILE* file = stderr);
-  ~Log();
-  Log(const Log&) = delete;
-  Log& operator=(const Log&) = delete;
+  // `file` stays open for the life of the Logger.
+  explicit Logger(LogLevel level, std::FILE* file = stderr);
+  ~Logger();
+  Logger(const Logger&) = delete;
+  Logger& operator=(const Logger&) = delete;
 
   void Write(LogLevel level, std::string_view sentence, std::span<const LogField> fields);
   void Debug(std::string_view sentence, std::initializer_list<LogField> fields = {}) {
