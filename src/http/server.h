@@ -34,6 +34,7 @@ struct HttpStats {
   uint64_t connections_total = 0;
   uint64_t requests_total = 0;
   uint64_t refused_total = 0;  // malformed, over a limit, timed out
+  uint64_t accept_errors_total = 0;
 };
 
 // HttpServer serves HTTP/1.1 and HTTP/2 (prior knowledge, RFC 9113 3.3) on one port, told apart by
