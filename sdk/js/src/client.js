@@ -10,7 +10,7 @@ import { Session } from "./session.js";
 import { memoryCursorStore } from "./stores.js";
 import { openSse } from "./transport_sse.js";
 import { openWebSocket } from "./transport_websocket.js";
-import { missingCrypto, Verifier } from "./verify.js";
+import { accepted, missingCrypto, Verifier } from "./verify.js";
 
 /** @type {import("./types.js").Clock} */
 const kRealClock = {
@@ -296,8 +296,7 @@ function sessionConfig(options) {
  */
 async function readUnverified(envelope) {
   try {
-    const { fields, payload, text, proof } = readEnvelope(envelope);
-    return { ok: true, fields, payload, text, signed_at_ms: proof.signed_at_ms, kid: proof.kid };
+    return accepted(readEnvelope(envelope));
   } catch (error) {
     const { reason = /** @type {const} */ ("failed"), detail = String(error) } = error instanceof Refusal ? error : {};
     return { ok: false, reason, detail };

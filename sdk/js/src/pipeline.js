@@ -164,9 +164,9 @@ export class Pipeline {
  * @param {boolean} replayed
  * @returns {import("./types.js").PushEvent}
  */
-function toEvent({ fields, payload, text, signed_at_ms }, verified, replayed) {
+function toEvent({ fields, payload, text, signed_at_ms, proof }, verified, replayed) {
   return {
-    ...fields, payload: text, bytes: payload, signed_at_ms, verified, replayed,
+    ...fields, payload: text, bytes: payload, signed_at_ms, proof, verified, replayed,
     json: () => JSON.parse(text ?? new TextDecoder().decode(payload)),
   };
 }

@@ -24,6 +24,7 @@
  * @property {string} trace_id
  * @property {string} issuer
  * @property {number} signed_at_ms     a replayed event is signed anew
+ * @property {{kid: string, size: number, index: number}} proof the key, the size of the signed batch and the place in it
  * @property {boolean} verified        false only with `verify: false`
  * @property {boolean} replayed        missed while away, delivered before `live`
  */

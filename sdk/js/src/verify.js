@@ -52,10 +52,19 @@ export async function missingCrypto(subtle = globalThis.crypto?.subtle) {
  * @property {Uint8Array} payload
  * @property {string | null} text
  * @property {number} signed_at_ms
- * @property {string} kid
+ * @property {{kid: string, size: number, index: number}} proof
  */
 
 /** @typedef {{ok: false, reason: import("./types.js").RefusalReason, detail: string}} Refused */
+
+/**
+ * @param {import("./envelope.js").ReadEnvelopeResult} read
+ * @returns {Accepted}
+ */
+export function accepted({ fields, payload, text, proof }) {
+  const { kid, size, index, signed_at_ms } = proof;
+  return { ok: true, fields, payload, text, signed_at_ms, proof: { kid, size, index } };
+}
 
 export class Verifier {
   /**
@@ -89,8 +98,7 @@ export class Verifier {
       await this.checkSignature_(read);
       this.checkReceiver_(read.fields, receiver);
       this.checkTime_(read.proof.signed_at_ms, receiver);
-      const { fields, payload, text, proof } = read;
-      return { ok: true, fields, payload, text, signed_at_ms: proof.signed_at_ms, kid: proof.kid };
+      return accepted(read);
     } catch (error) {
       if (error instanceof Refusal) return { ok: false, reason: error.reason, detail: error.detail };
       return { ok: false, reason: "failed", detail: String(error) };

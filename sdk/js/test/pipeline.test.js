@@ -5,7 +5,7 @@ import { CursorKeeper } from "../src/cursor_keeper.js";
 import { Pipeline } from "../src/pipeline.js";
 import { Recent } from "../src/recent.js";
 
-const accepted = (fields) => ({ ok: true, fields: { event_id: "", kind: "k", ...fields }, payload: new Uint8Array(), text: "{}", signed_at_ms: 1, kid: "k" });
+const accepted = (fields) => ({ ok: true, fields: { event_id: "", kind: "k", ...fields }, payload: new Uint8Array(), text: "{}", signed_at_ms: 1, proof: { kid: "k", size: 1, index: 0 } });
 const refused = { ok: false, reason: "bad_signature", detail: "d" };
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 

@@ -36,6 +36,14 @@ export type PushEvent = {
      */
     signed_at_ms: number;
     /**
+     * the key, the size of the signed batch and the place in it
+     */
+    proof: {
+        kid: string;
+        size: number;
+        index: number;
+    };
+    /**
      * false only with `verify: false`
      */
     verified: boolean;

@@ -4,8 +4,6 @@
  * @returns {Promise<string | null>}
  */
 export function missingCrypto(subtle?: SubtleCrypto | undefined): Promise<string | null>;
-export { KeyStore } from "./keys.js";
-export { Refusal } from "./envelope.js";
 /**
  * @typedef {object} Receiver
  * @property {string} user        the only user_id accepted
@@ -21,9 +19,16 @@ export { Refusal } from "./envelope.js";
  * @property {Uint8Array} payload
  * @property {string | null} text
  * @property {number} signed_at_ms
- * @property {string} kid
+ * @property {{kid: string, size: number, index: number}} proof
  */
 /** @typedef {{ok: false, reason: import("./types.js").RefusalReason, detail: string}} Refused */
+/**
+ * @param {import("./envelope.js").ReadEnvelopeResult} read
+ * @returns {Accepted}
+ */
+export function accepted({ fields, payload, text, proof }: import("./envelope.js").ReadEnvelopeResult): Accepted;
+export { KeyStore } from "./keys.js";
+export { Refusal } from "./envelope.js";
 export class Verifier {
     /**
      * @param {object} config
@@ -106,7 +111,11 @@ export type Accepted = {
     payload: Uint8Array;
     text: string | null;
     signed_at_ms: number;
-    kid: string;
+    proof: {
+        kid: string;
+        size: number;
+        index: number;
+    };
 };
 export type Refused = {
     ok: false;
