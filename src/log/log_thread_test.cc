@@ -81,6 +81,23 @@ TEST(LogThread, ManyPublishersAreAllAnsweredAlsoWhileItStops) {
   EXPECT_EQ(faults, 0u);
 }
 
+TEST(LogThread, WhatWasSubmittedJustBeforeTheStopIsCommitted) {
+  // semantics.md 6.5
+  FakeClock clock;
+  for (int round = 0; round < 100; ++round) {
+    auto log = OpenLog(clock);
+    LogThread thread(*log, clock);
+    std::promise<void> first;
+    bool committed = false;
+    ASSERT_TRUE(log->Submit(OneEvent(*log, "a"), [&](Results) { first.set_value(); }));
+    first.get_future().wait();  // now the thread is on its way to wait
+    ASSERT_TRUE(log->Submit(OneEvent(*log, "b"),
+                            [&](Results results) { committed = results[0].has_value(); }));
+    thread.Stop();
+    ASSERT_TRUE(committed) << "round " << round;
+  }
+}
+
 TEST(LogThread, StoppingTwiceOrAnIdleOneIsFine) {
   FakeClock clock;
   auto log = OpenLog(clock);

@@ -109,5 +109,28 @@ TEST(RingThreads, EveryReaderSeesEachEntryOnceInOrderOrAnOverrun) {
   }
 }
 
+TEST(RingThreads, AReaderAtTheTailMissesNothingWhenSegmentsAreSealed) {
+  // semantics.md 4.2: no hole. Two entries a segment, so that nearly every read meets a seal.
+  constexpr uint64_t kCount = 50'000;
+  Ring ring({.bytes_max = 512 << 20, .segment_bytes = 4096}, At(0));
+  uint64_t faults = 0;
+  std::thread reader([&] {
+    Ring::Position position = ring.Begin();
+    for (uint64_t next = 1; next <= kCount;) {
+      Ring::Item item = ring.Next(position);
+      if (item.state == Ring::State::kCaughtUp) continue;
+      if (item.state == Ring::State::kOverrun || item.cursor != At(next)) {
+        ++faults;
+        return;
+      }
+      ++next;
+    }
+  });
+  const std::string entry(1900, 'x');
+  for (uint64_t n = 1; n <= kCount; ++n) ring.Append(entry, At(n));
+  reader.join();
+  EXPECT_EQ(faults, 0u);
+}
+
 }  // namespace
 }  // namespace galaxy::push
