@@ -17,8 +17,8 @@ struct ClientIdentity {
   std::string session_id;  // the claim `sid`
   std::string issuer;
   uint64_t expires_ms = 0;  // the claim `exp`, without leeway
-  // When the session began (semantics.md 8.5): `auth_time`, else `iat`, in unix seconds. Without
-  // either it counts as before every invalidation.
+  // When the session began (semantics.md 8.5): `auth_time`, else `iat`, in unix seconds and
+  // never later than now. Without either it counts as before every invalidation.
   std::optional<uint64_t> began_s;
 };
 
