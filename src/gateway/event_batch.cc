@@ -1,0 +1,51 @@
+#include "gateway/event_batch.h"
+
+#include "base/check.h"
+#include "envelope/encode.h"
+
+namespace galaxy::push {
+
+void EventBatch::Add(const EntryView& event, EncodingMask encodings) {
+  events_.push_back({.user_id = event.user_id,
+                     .device_session_id = event.device_session_id,
+                     .kind = event.kind,
+                     .event_id = event.event_id,
+                     .request_id = event.request_id,
+                     .trace_id = event.trace_id,
+                     .cursor = event.cursor,
+                     .payload = event.payload});
+  items_.push_back({.encodings = encodings});
+}
+
+Status EventBatch::Seal(uint64_t wall_ms) {
+  auto proof = signer_.SignBatch(events_, wall_ms);
+  if (!proof) return std::unexpected(proof.error());
+  for (uint32_t i = 0; i < events_.size(); ++i) {
+    json_.clear();
+    AppendJsonEventFrame(json_, signer_.issuer(), events_[i], (*proof)->Of(i));
+    for (size_t e = 0; e < kEncodingCount; ++e) {
+      auto encoding = static_cast<Encoding>(e);
+      if ((items_[i].encodings & Bit(encoding)) == 0) continue;
+      if (blocks_[e] == nullptr) blocks_[e] = std::make_shared<std::string>();
+      size_t begin = blocks_[e]->size();
+      AppendFrame(*blocks_[e], encoding, events_[i].cursor, json_);
+      items_[i].ranges[e] = {begin, blocks_[e]->size() - begin};
+    }
+  }
+  return {};
+}
+
+Slice EventBatch::Frame(size_t index, Encoding encoding) const {
+  auto e = static_cast<size_t>(encoding);
+  CHECK((items_[index].encodings & Bit(encoding)) != 0 && blocks_[e] != nullptr);
+  const Range& range = items_[index].ranges[e];
+  return {blocks_[e], std::string_view(*blocks_[e]).substr(range.begin, range.size)};
+}
+
+void EventBatch::Clear() {
+  events_.clear();
+  items_.clear();
+  blocks_ = {};
+}
+
+}  // namespace galaxy::push

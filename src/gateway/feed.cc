@@ -1,0 +1,241 @@
+#include "gateway/feed.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/ids.h"
+
+namespace galaxy::push {
+namespace {
+
+std::string_view Text(const Metadata& metadata, std::string_view name) {
+  return metadata.Get(name).value_or(std::string_view());
+}
+
+uint64_t Number(const Metadata& metadata, std::string_view name) {
+  std::string_view text = Text(metadata, name);
+  uint64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+std::optional<Cursor> CursorOf(std::string_view text) {
+  auto cursor = Cursor::Parse(text);
+  return cursor ? std::optional(*cursor) : std::nullopt;
+}
+
+// 1.5: what a cursor of a backend that is not ours must at least be.
+bool IsUsableOpaque(std::string_view cursor) {
+  return cursor.size() <= kCursorBytesMax &&
+         std::all_of(cursor.begin(), cursor.end(), [](char c) { return c >= 0x20 && c <= 0x7e; });
+}
+
+}  // namespace
+
+Feed::Feed(const GatewayConfig& config, std::string persisted,
+           std::function<uint64_t(uint64_t)> random)
+    : config_(config),
+      random_(std::move(random)),
+      received_(persisted),
+      processed_(persisted),
+      persisted_(std::move(persisted)) {}
+
+FeedRequest Feed::Connect(uint64_t wall_ms, uint64_t mono_ms) {
+  opened_ms_ = mono_ms;
+  FeedRequest request{.gateway_client_id = config_.id, .cursor = received_, .metadata = {}};
+  if (!vouched_) {
+    // Neither the ring nor the revoked set outlives the process, so until they are whole the ring's
+    // window and every invalidation are asked for (4.10, 9.1), from where delivery has got.
+    request.cursor = received_ = processed_;
+    uint64_t since = wall_ms - std::min(wall_ms, config_.window_ms);
+    request.metadata.Add("push-since", std::to_string(since));
+  }
+  // Also when a stream broke off amid the retained invalidations that a gap had begun with.
+  if (!vouched_ || retained_due_) request.metadata.Add("push-invalidations", "all");
+  return request;
+}
+
+FeedOpening Feed::OnMetadata(const Metadata& metadata, uint64_t mono_ms) {
+  bool assumed = streaming_;  // OnNoMetadata() was, and this comes with the first entry
+  auto resume = metadata.Get("push-resume");
+  if (!resume && assumed) return {.foreign = true, .caught_up = true};
+  FeedOpening opening = resume ? OpenOurs(metadata, *resume) : OpenForeign(mono_ms);
+  streaming_ = true;
+  opened_before_ = true;
+  superseded_ = false;
+  if (opening.unknown) unknown_ = true;
+  if (opening.caught_up) PassBarrier();
+  return opening;
+}
+
+FeedOpening Feed::OnNoMetadata(uint64_t mono_ms) { return OnMetadata({}, mono_ms); }
+
+FeedOpening Feed::OpenOurs(const Metadata& metadata, std::string_view resume) {
+  bool was_foreign = foreign_ && opened_before_;
+  foreign_ = false;
+  start_ = CursorOf(Text(metadata, "push-start-cursor"));
+  head_ = CursorOf(Text(metadata, "push-head-cursor"));
+  last_.reset();
+  generation_ = Number(metadata, "push-generation");
+  catching_up_ = true;
+
+  FeedOpening opening{.floor = std::string(Text(metadata, "push-start-cursor"))};
+  opening.unknown = Text(metadata, "push-invalidations") == "unknown";
+  bool expected = resume == "resumed" || resume == "fresh";
+  if (!vouched_ && expected) {
+    opening.ring = FeedOpening::Ring::kReset;
+  } else if (resume != "resumed" || was_foreign) {
+    // A gap; or a fresh start in the middle of our life, which is one as well.
+    opening.ring = FeedOpening::Ring::kGap;
+    opening.gap_reason = Text(metadata, "push-resume-reason");
+    if (opening.gap_reason.empty()) opening.gap_reason = "unknown";
+    if (resume != "gap") opening.unknown = true;
+    // 4.3: the one way in which the cursor may fall. `processed_` follows with the barrier.
+    received_ = opening.floor;
+    persisted_.clear();
+    retained_due_ = true;
+  }
+  // Without canaries nothing announces that a quiet stream is complete (4.1).
+  canary_ = Number(metadata, "push-canary-ms") > 0;
+  if (!canary_ && (!head_ || !start_ || *head_ <= *start_)) {
+    opening.quiet_wait = !vouched_ || retained_due_;
+    opening.caught_up = !opening.quiet_wait;
+  }
+  return opening;
+}
+
+FeedOpening Feed::OpenForeign(uint64_t mono_ms) {
+  bool was_ours = !foreign_ && opened_before_;
+  foreign_ = true;
+  start_.reset();
+  head_.reset();
+  generation_ = 0;
+  catching_up_ = false;
+  FeedOpening opening{.foreign = true, .caught_up = true};
+  bool short_away = ended_ms_ && mono_ms - *ended_ms_ < config_.assume_resumed_ms;
+  if (opened_before_ && !was_ours && short_away) return opening;
+  if (!opened_before_ && received_.empty()) {
+    opening.ring = FeedOpening::Ring::kReset;
+    return opening;
+  }
+  // 4.8: it may have resumed, but it has not said so.
+  opening.ring = FeedOpening::Ring::kGap;
+  opening.gap_reason = "unknown";
+  opening.unknown = true;
+  return opening;
+}
+
+Result<FeedStep> Feed::OnEntry(const EntryView& entry, bool known) {
+  return foreign_ ? ForeignStep(entry, known) : OursStep(entry);
+}
+
+Result<FeedStep> Feed::OursStep(const EntryView& entry) {
+  FeedStep step{.cursor = CursorOf(entry.cursor)};
+  if (!step.cursor) return Fail(Code::kInternal, "an entry's cursor is malformed", "cursor");
+  if (last_ && *step.cursor <= *last_) {
+    return Fail(Code::kInternal, "the cursors of a stream do not rise", "cursor");
+  }
+  last_ = step.cursor;
+  if (start_ && *step.cursor <= *start_) {
+    // 4.3: retained invalidations come first, and nothing else.
+    if (entry.type != EntryType::kInvalidation) {
+      return Fail(Code::kInternal, "an event lies before the start of its stream", "cursor");
+    }
+    return step;
+  }
+  step.append = true;
+  received_.assign(entry.cursor);
+  if (catching_up_) {
+    bool before = head_ && (canary_ ? *step.cursor <= *head_ : *step.cursor < *head_);
+    if (before) {
+      auto persisted = CursorOf(persisted_);
+      step.skip = !vouched_ && persisted && *step.cursor <= *persisted;
+      return step;
+    }
+    step.caught_up = true;
+    PassBarrier();
+  }
+  step.deliver = true;
+  Process(entry.cursor);
+  return step;
+}
+
+Result<FeedStep> Feed::ForeignStep(const EntryView& entry, bool known) {
+  if (!IsUsableOpaque(entry.cursor)) {
+    return Fail(Code::kInternal, "a foreign cursor is over 128 bytes or not printable", "cursor");
+  }
+  if (!entry.cursor.empty() && (known || entry.cursor == received_))
+    return FeedStep{.ignore = true};
+  if (!entry.cursor.empty()) {
+    received_.assign(entry.cursor);
+    Process(entry.cursor);
+  }
+  return FeedStep{.append = true, .deliver = true};
+}
+
+void Feed::PassBarrier() {
+  catching_up_ = false;
+  vouched_ = true;
+  retained_due_ = false;
+  if (!foreign_ && !received_.empty()) Process(received_);
+}
+
+bool Feed::OnQuiet() {
+  if (!streaming_ || foreign_ || !catching_up_) return false;
+  if (head_ && start_ && *head_ > *start_ && (!last_ || *last_ < *head_)) return false;
+  PassBarrier();
+  return true;
+}
+
+uint64_t Feed::Backoff(bool longest) {
+  if (longest) return config_.backoff_max_ms;
+  uint64_t bound = config_.backoff_min_ms << std::min<uint32_t>(attempts_, 20);
+  ++attempts_;
+  return random_(std::min(bound, config_.backoff_max_ms));  // 6.4: full jitter
+}
+
+FeedRetry Feed::OnEnd(const GrpcEnd& end, uint64_t mono_ms) {
+  bool was_streaming = streaming_;
+  streaming_ = false;
+  if (was_streaming) {
+    ended_ms_ = mono_ms;
+    uint64_t lived_ms = mono_ms - opened_ms_;
+    if (lived_ms >= config_.backoff_reset_ms) attempts_ = 0;
+    if (lived_ms >= config_.superseded_max_ms) superseded_delay_ms_ = 0;
+  }
+  std::string_view reason = Text(end.trailers, "push-close-reason");
+  bool superseded = end.status == GrpcStatus::kAborted &&
+                    (reason == "superseded" || (reason.empty() && end.message == "superseded"));
+  if (superseded) {
+    superseded_ = true;
+    superseded_delay_ms_ = superseded_delay_ms_ == 0
+                               ? config_.superseded_min_ms
+                               : std::min(superseded_delay_ms_ * 2, config_.superseded_max_ms);
+    return {.delay_ms = superseded_delay_ms_, .alarm = true, .cause = "superseded"};
+  }
+  switch (end.status) {
+    case GrpcStatus::kInvalidArgument:
+    case GrpcStatus::kPermissionDenied:
+    case GrpcStatus::kUnauthenticated:
+    case GrpcStatus::kUnimplemented:
+      return {.delay_ms = Backoff(/*longest=*/true), .alarm = true, .cause = "refused"};
+    case GrpcStatus::kOutOfRange:
+      return {.delay_ms = Backoff(false), .cause = "overrun"};
+    case GrpcStatus::kAborted:
+      return {.delay_ms = Backoff(false), .cause = reason == "slow" ? "slow" : "aborted"};
+    case GrpcStatus::kOk:
+      return {.delay_ms = Backoff(false), .cause = "ended"};
+    case GrpcStatus::kUnavailable:
+      return {.delay_ms = Backoff(false), .cause = reason == "drain" ? "drain" : "unavailable"};
+    default:
+      return {.delay_ms = Backoff(false), .cause = "failed"};
+  }
+}
+
+FeedRetry Feed::OnFault(uint64_t mono_ms) {
+  streaming_ = false;
+  ended_ms_ = mono_ms;
+  return {.delay_ms = Backoff(/*longest=*/true), .alarm = true, .cause = "fault"};
+}
+
+}  // namespace galaxy::push

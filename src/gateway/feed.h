@@ -1,0 +1,134 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "event/cursor.h"
+#include "event/entry.h"
+#include "gateway/config.h"
+#include "grpc/client.h"
+
+namespace galaxy::push {
+
+// What to send when subscribing.
+struct FeedRequest {
+  std::string gateway_client_id;
+  std::string cursor;
+  Metadata metadata;  // push-since, push-invalidations
+};
+
+// What an accepted subscription means for the ring and the sessions.
+struct FeedOpening {
+  enum class Ring : uint8_t {
+    kKeep,   // entries follow what is there
+    kReset,  // begins anew at `floor`; nobody can have missed anything
+    kGap,    // the same, and everybody is told (docs/semantics.md 7.5)
+  };
+  Ring ring = Ring::kKeep;
+  std::string gap_reason;
+  std::string floor;
+  bool foreign = false;
+  bool unknown = false;     // 9.3: invalidations may have been lost for good
+  bool caught_up = false;   // no barrier to wait for
+  bool quiet_wait = false;  // no canary will come: caught up when nothing comes for a moment
+};
+
+// What to do with one entry, in this order: apply its invalidation, append, deliver.
+struct FeedStep {
+  bool ignore = false;  // a duplicate or nothing we know
+  bool append = false;
+  bool deliver = false;          // else it is held back
+  bool skip = false;             // fills the ring only, delivered to nobody (4.10)
+  bool caught_up = false;        // with it the barrier is passed: everything held back is delivered
+  std::optional<Cursor> cursor;  // nothing for a foreign one
+};
+
+// What to do after a stream has ended.
+struct FeedRetry {
+  uint64_t delay_ms = 0;
+  bool alarm = false;
+  std::string_view cause;  // a bounded set, for log and metric
+};
+
+// Feed decides everything about the subscription to the backend (docs/semantics.md 4, 5.3, 6.4,
+// 8.6) and does none of it: metadata, entries and ends go in, decisions come out.
+//
+//      Connect() ──▶ OnMetadata() ──▶ OnEntry()… ──▶ OnEnd() ──▶ after delay_ms: Connect()
+//                └─▶ OnNoMetadata() ─┘
+//
+//   Threads   One loop.
+//   Cursors   `received` is the newest that lies in the ring, what a reconnect presents.
+//   `processed`
+//             is the newest that was delivered or dropped by policy, what may be persisted (7.2);
+//             it stays behind while entries are held back before the catch-up barrier.
+//   Errors    OnEntry(): the stream breaks a promise (cursor order, cursor form); it is to be ended
+//             as OnFault(), with an alarm.
+class Feed {
+ public:
+  // `random` yields a number in [0, bound]. `persisted` is the cursor on disk, or empty.
+  Feed(const GatewayConfig& config, std::string persisted,
+       std::function<uint64_t(uint64_t bound)> random);
+
+  FeedRequest Connect(uint64_t wall_ms, uint64_t mono_ms);
+  FeedOpening OnMetadata(const Metadata& metadata, uint64_t mono_ms);
+  // The stream is open and silent: a backend that is not ours may send its metadata with the first
+  // entry.
+  FeedOpening OnNoMetadata(uint64_t mono_ms);
+  // `known`: an opaque cursor that is in the ring already.
+  Result<FeedStep> OnEntry(const EntryView& entry, bool known);
+  // Nothing came for a moment after an opening with quiet_wait; true when that passes the barrier.
+  bool OnQuiet();
+  FeedRetry OnEnd(const GrpcEnd& end, uint64_t mono_ms);
+  FeedRetry OnFault(uint64_t mono_ms);
+
+  const std::string& processed() const { return processed_; }
+  bool foreign() const { return foreign_; }
+  // The barrier was passed at least once (9.1).
+  bool vouched() const { return vouched_; }
+  bool streaming() const { return streaming_; }
+  bool superseded() const { return superseded_; }
+  bool unknown() const { return unknown_; }
+  uint64_t generation() const { return generation_; }
+
+ private:
+  FeedOpening OpenOurs(const Metadata& metadata, std::string_view resume);
+  FeedOpening OpenForeign(uint64_t mono_ms);
+  Result<FeedStep> OursStep(const EntryView& entry);
+  Result<FeedStep> ForeignStep(const EntryView& entry, bool known);
+  void Process(std::string_view cursor) { processed_.assign(cursor); }
+  void PassBarrier();
+  uint64_t Backoff(bool longest);
+
+  const GatewayConfig& config_;
+  std::function<uint64_t(uint64_t)> random_;
+
+  std::string received_;
+  std::string processed_;
+  std::string persisted_;  // as this process found it
+  bool vouched_ = false;
+  bool unknown_ = false;
+  bool superseded_ = false;
+  bool opened_before_ = false;  // some stream of this process was accepted
+  bool retained_due_ = false;   // a gap's retained invalidations are not all here yet
+
+  // Of the current stream.
+  bool streaming_ = false;
+  bool foreign_ = false;
+  bool catching_up_ = false;
+  bool canary_ = true;
+  std::optional<Cursor> start_;
+  std::optional<Cursor> head_;
+  std::optional<Cursor> last_;
+  uint64_t opened_ms_ = 0;
+  uint64_t generation_ = 0;
+
+  std::optional<uint64_t> ended_ms_;
+  uint32_t attempts_ = 0;
+  uint64_t superseded_delay_ms_ = 0;
+};
+
+}  // namespace galaxy::push

@@ -1,0 +1,179 @@
+#include "gateway/replay_ring.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.h"
+#include "event/wire.h"
+
+namespace galaxy::push {
+
+ReplayRing::ReplayRing(Options options) : options_(options) {}
+
+void ReplayRing::Clear(std::string_view floor, bool foreign) {
+  std::string kept(floor);  // may be a view into this ring
+  first_ += records_.size();
+  records_.clear();
+  first_segment_ += static_cast<uint32_t>(segments_.size());
+  segments_.clear();
+  chains_.clear();
+  cursors_.clear();
+  bytes_ = 0;
+  floor_ = std::move(kept);
+  foreign_ = foreign;
+}
+
+// An entry keeps its message and, behind it, its cursor: so that the cursor is read without
+// decoding.
+ReplayRing::Ordinal ReplayRing::Append(std::string_view message, std::string_view cursor,
+                                       uint64_t user_hash, uint64_t mono_ms) {
+  size_t size = message.size() + cursor.size();
+  while (!records_.empty() && bytes_ + size > options_.bytes_max) {
+    PopFront();
+    ++evicted_by_cap_;
+  }
+  char* at = Reserve(size);
+  std::memcpy(at, message.data(), message.size());
+  if (!cursor.empty()) std::memcpy(at + message.size(), cursor.data(), cursor.size());
+
+  Segment& segment = segments_.back();
+  Record record{.user_hash = user_hash,
+                .mono_ms = mono_ms,
+                .segment = first_segment_ + static_cast<uint32_t>(segments_.size() - 1),
+                .offset = static_cast<uint32_t>(segment.used),
+                .length = static_cast<uint32_t>(message.size()),
+                .cursor_length = static_cast<uint32_t>(cursor.size())};
+  segment.used += size;
+  ++segment.entries;
+  bytes_ += size;
+
+  Ordinal ordinal = newest() + 1;
+  if (foreign_) {
+    record.key = SipHash64(secret_, cursor);
+    if (!cursor.empty()) cursors_[record.key] = ordinal;
+  } else {
+    auto parsed = Cursor::Parse(cursor);
+    CHECK(parsed && (records_.empty() || records_.back().key < parsed->sequence));
+    record.key = parsed->sequence;
+  }
+  if (user_hash != 0) Link(ordinal, record);
+  records_.push_back(record);
+  return ordinal;
+}
+
+void ReplayRing::Link(Ordinal ordinal, Record& record) {
+  auto [chain, fresh] = chains_.try_emplace(record.user_hash, ordinal);
+  if (fresh) return;
+  Record& before = At(chain->second);
+  record.prev = before.next = static_cast<uint32_t>(ordinal - chain->second);
+  chain->second = ordinal;
+}
+
+char* ReplayRing::Reserve(size_t size) {
+  if (segments_.empty() || segments_.back().capacity - segments_.back().used < size) {
+    Segment segment;
+    segment.capacity = std::max(size, options_.segment_bytes);
+    bool regular = segment.capacity == options_.segment_bytes;
+    segment.bytes = regular && spare_ ? std::move(spare_)
+                                      : std::make_unique_for_overwrite<char[]>(segment.capacity);
+    segments_.push_back(std::move(segment));
+  }
+  return segments_.back().bytes.get() + segments_.back().used;
+}
+
+void ReplayRing::PopFront() {
+  const Record& record = records_.front();
+  floor_.assign(CursorOf(record));
+  bytes_ -= record.length + record.cursor_length;
+  if (auto chain = chains_.find(record.user_hash);
+      chain != chains_.end() && chain->second == first_) {
+    chains_.erase(chain);
+  }
+  if (foreign_) {
+    auto known = cursors_.find(record.key);
+    if (known != cursors_.end() && known->second == first_) cursors_.erase(known);
+  }
+  Segment& segment = segments_.front();
+  if (--segment.entries == 0) {
+    if (segment.capacity == options_.segment_bytes) spare_ = std::move(segment.bytes);
+    segments_.pop_front();
+    ++first_segment_;
+  }
+  records_.pop_front();
+  ++first_;
+}
+
+void ReplayRing::Expire(uint64_t mono_ms) {
+  while (!records_.empty() && records_.front().mono_ms + options_.window_ms < mono_ms) PopFront();
+}
+
+std::string_view ReplayRing::Bytes(const Record& record) const {
+  const Segment& segment = segments_[record.segment - first_segment_];
+  return {segment.bytes.get() + record.offset, record.length};
+}
+
+std::string_view ReplayRing::CursorOf(const Record& record) const {
+  return {Bytes(record).data() + record.length, record.cursor_length};
+}
+
+EntryView ReplayRing::View(Ordinal ordinal) const {
+  auto view = DecodePushEvent(Bytes(At(ordinal)));
+  CHECK(view);  // it was decoded before it was appended
+  return *view;
+}
+
+std::string_view ReplayRing::CursorAt(Ordinal ordinal) const {
+  if (ordinal < first_ || records_.empty()) return floor_;
+  return CursorOf(At(ordinal));
+}
+
+ReplayRing::Found ReplayRing::Find(std::string_view cursor, Ordinal newest) const {
+  if (!foreign_) return FindOurs(cursor, newest);
+  if (cursor == floor_) return {Match::kFound, first_ - 1};
+  auto known = cursors_.find(SipHash64(secret_, cursor));
+  if (known == cursors_.end() || CursorOf(At(known->second)) != cursor) return {Match::kUnknown};
+  if (known->second > newest) return {Match::kFuture};
+  return {Match::kFound, known->second};
+}
+
+ReplayRing::Found ReplayRing::FindOurs(std::string_view cursor, Ordinal newest) const {
+  auto wanted = Cursor::Parse(cursor);
+  if (!wanted) return {Match::kMalformed};
+  if (cursor == floor_) return {Match::kFound, first_ - 1};
+  auto floor = Cursor::Parse(floor_);
+  if (floor && wanted->sequence <= floor->sequence) {
+    // At the floor's sequence with another time: of another log (1.5).
+    return {wanted->sequence < floor->sequence ? Match::kEvicted : Match::kUnknown};
+  }
+  auto at = std::lower_bound(
+      records_.begin(), records_.end(), wanted->sequence,
+      [](const Record& record, uint64_t sequence) { return record.key < sequence; });
+  Ordinal ordinal = first_ + static_cast<Ordinal>(at - records_.begin());
+  if (ordinal > newest) return {Match::kFuture};
+  if (CursorOf(*at) != cursor) return {Match::kUnknown};
+  return {Match::kFound, ordinal};
+}
+
+bool ReplayRing::Contains(std::string_view cursor) const {
+  auto known = cursors_.find(SipHash64(secret_, cursor));
+  return known != cursors_.end() && CursorOf(At(known->second)) == cursor;
+}
+
+ReplayRing::Ordinal ReplayRing::FirstAfter(uint64_t user_hash, Ordinal after) const {
+  auto chain = chains_.find(user_hash);
+  if (chain == chains_.end() || chain->second <= after) return 0;
+  Ordinal oldest_wanted = std::max(after + 1, first_);
+  Ordinal at = chain->second;
+  for (;;) {
+    uint32_t back = At(at).prev;
+    if (back == 0 || at - back < oldest_wanted) return at;
+    at -= back;
+  }
+}
+
+ReplayRing::Ordinal ReplayRing::NextOf(Ordinal ordinal) const {
+  uint32_t step = At(ordinal).next;
+  return step == 0 ? 0 : ordinal + step;
+}
+
+}  // namespace galaxy::push

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/error.h"
+#include "event/cursor.h"
+#include "gateway/siphash.h"
+
+namespace galaxy::push {
+
+// The seconds of an invalidation that count (docs/semantics.md 8.5): the smaller of its cursor's
+// time and its receipt, in whole seconds; a foreign cursor has no time.
+uint32_t InvalidationSeconds(const std::optional<Cursor>& cursor, uint64_t receipt_ms);
+
+// Why a session is refused.
+struct Revocation {
+  Code code;                // kSessionRevoked (that session) or kUserRevoked (all of the user)
+  std::string_view reason;  // of the invalidation; valid until the set changes
+};
+
+// RevokedSet answers one question: "may this session still be served?" (docs/semantics.md 8).
+//
+//   Threads  One loop; each loop has its own.
+//   Limits   An entry leaves in Expire() when it is older than the maximum session lifetime (8.7).
+//            At most 4,096 different reasons are kept; later ones read as empty.
+//   Cost     24 bytes an entry in a flat table. Ids stand in it as 128-bit keyed hashes, never as
+//            text. Find(): two hashes and at most two probes. Expire() walks the table: about
+//            10 ms per million entries, hence hourly.
+//
+// Entering is idempotent. A named session is revoked for good; a whole user only for sessions that
+// began at or before the invalidation's second, so that a later sign-in is good (8.5).
+class RevokedSet {
+ public:
+  explicit RevokedSet(uint64_t lifetime_s);
+
+  // Empty `session`: every session of the user that began by `time_s`. True when that was news.
+  bool Enter(std::string_view user, std::string_view session, uint32_t time_s,
+             std::string_view reason);
+
+  // `began_s`: when the session began, 0 when its token does not say (8.5).
+  std::optional<Revocation> Find(std::string_view user, std::string_view session,
+                                 uint32_t began_s) const;
+
+  void Expire(uint64_t now_s);
+
+  // Rises whenever something was entered: who remembers it need not ask again until it differs.
+  uint32_t version() const { return version_; }
+  size_t size() const { return entries_.size(); }
+
+ private:
+  struct Entry {
+    uint32_t time_s = 0;
+    uint16_t reason = 0;
+  };
+  struct KeyHash {
+    using is_avalanching = void;
+    size_t operator()(const Bits128& key) const { return key.low; }
+  };
+  Bits128 UserKey(std::string_view user) const { return SipHash128(secret_, user); }
+  // Keyed by the user's hash, so the pair needs no copy in one piece.
+  static Bits128 SessionKey(const Bits128& user_key, std::string_view session) {
+    return SipHash128(user_key, session);
+  }
+  uint16_t ReasonNumber(std::string_view reason);
+
+  Bits128 secret_ = RandomKey();
+  uint64_t lifetime_s_;
+  uint32_t version_ = 1;
+  boost::unordered_flat_map<Bits128, Entry, KeyHash> entries_;
+  std::vector<std::string> reasons_{""};
+  std::unordered_map<std::string, uint16_t> reason_numbers_;
+};
+
+}  // namespace galaxy::push
