@@ -148,21 +148,22 @@ void Shard::Leave(ClientSession& session) {
 }
 
 void Shard::CloseSpread(Code code, uint64_t spread_ms) {
-  SpreadClose spread{.code = code, .left = {}, .ends_ms = clock_.MonoMs() + spread_ms};
+  SpreadClose spread{.code = code, .over_ms = spread_ms, .ends_ms = clock_.MonoMs() + spread_ms};
   for (uint32_t i = 0; i < slots_.size(); ++i) {
     if (slots_[i].session != nullptr) spread.left.push_back({i, slots_[i].generation});
   }
+  spread.total = spread.left.size();
   if (spread.left.empty()) return;
   if (spread_ms == 0) return CloseSome(spread);
   spreads_.push_back(std::move(spread));
 }
 
-// The share of this tick, so that the last one goes when the spread ends.
+// As many as keep the rest in step with the time that is left.
 void Shard::CloseSome(SpreadClose& spread) {
   uint64_t now = clock_.MonoMs();
-  uint64_t ticks = now >= spread.ends_ms ? 1 : (spread.ends_ms - now) / tick_ms_ + 1;
-  size_t share = (spread.left.size() + ticks - 1) / ticks;
-  for (; share > 0; --share) {
+  uint64_t time_left = spread.ends_ms - std::min(now, spread.ends_ms);
+  size_t keep = time_left == 0 ? 0 : spread.total * time_left / spread.over_ms;
+  while (spread.left.size() > keep) {
     ClientSession* session = At(spread.left.back());
     spread.left.pop_back();
     if (session != nullptr) Close(*session, {.code = spread.code}, /*flush=*/true);

@@ -142,8 +142,10 @@ class Shard {
   };
   struct SpreadClose {
     Code code;
-    std::vector<SlotRef> left;
+    uint64_t over_ms = 0;
     uint64_t ends_ms = 0;
+    size_t total = 0;
+    std::vector<SlotRef> left;
   };
 
   // Admission and resume (shard_admit.cc).
