@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <utility>
 
 #include "app/entry_json.h"
 #include "backend/event_request.h"
@@ -15,6 +16,8 @@ namespace {
 
 // What the backend takes of one entry is far below (docs/semantics.md 2.3).
 constexpr size_t kLineBytesMax = 4u << 20;
+// Entries without a reported outcome, those refused here included.
+constexpr size_t kSlotsMax = 32'768;
 constexpr uint64_t kProgressMs = 100;
 
 PublishOutcome RefusalOf(const Error& error) {
@@ -67,8 +70,7 @@ bool PublishRun::TakeLine(std::string_view line) {
   if (read && !scanner.AtEnd())
     read = Fail(Code::kInvalidArgument, "the line holds more than one object");
   if (read) return Send(request.event);
-  Refuse(read.error());
-  return true;
+  return Refuse(read.error());
 }
 
 bool PublishRun::Send(const EntryView& event) {
@@ -78,9 +80,14 @@ bool PublishRun::Send(const EntryView& event) {
   return true;
 }
 
-void PublishRun::Refuse(const Error& error) {
+bool PublishRun::Refuse(const Error& error) {
+  if (slots_.size() >= kSlotsMax) {
+    slots_full_ = true;
+    return false;
+  }
   slots_.emplace_back(RefusalOf(error));
   ReportRefused();
+  return true;
 }
 
 void PublishRun::OnOutcome(const PublishOutcome& outcome) {
@@ -88,6 +95,7 @@ void PublishRun::OnOutcome(const PublishOutcome& outcome) {
   slots_.pop_front();
   Report(outcome);
   ReportRefused();
+  if (slots_.size() < kSlotsMax / 2 && std::exchange(slots_full_, false)) OnRoom();
 }
 
 // Refusals of our own whose turn has come.

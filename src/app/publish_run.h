@@ -48,7 +48,8 @@ class PublishRun final : public PublisherHandler {
 
   bool TakeLine(std::string_view line);
   bool Send(const EntryView& event);
-  void Refuse(const Error& error);
+  // A refusal of our own. False: too many entries wait for their turn.
+  bool Refuse(const Error& error);
   void Report(const PublishOutcome& outcome);
   void ReportRefused();
   void WatchSilence();
@@ -69,6 +70,7 @@ class PublishRun final : public PublisherHandler {
   uint64_t heard_ms_;
   uint64_t size_ = 0;
   bool progress_ = false;
+  bool slots_full_ = false;
   bool done_ = false;
   Timer progress_timer_;
   Timer silence_timer_;

@@ -3,45 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/check.h"
+#include "ops/fake_exchange.h"
 
 namespace galaxy::push {
 namespace {
 
 using ::testing::HasSubstr;
-
-// An exchange that keeps its answer.
-class FakeExchange final : public Exchange {
- public:
-  FakeExchange(std::string method, std::string path) {
-    request_.method = std::move(method);
-    request_.path = std::move(path);
-  }
-  const RequestHead& request() const override { return request_; }
-  Loop& loop() override { std::abort(); }
-  bool open() const override { return !answered; }
-  void SetHandler(std::unique_ptr<ExchangeHandler>) override {}
-  void Consumed(size_t) override {}
-  void Respond(ResponseHead head, std::string text) override {
-    CHECK(!answered);
-    answered = true;
-    response = std::move(head);
-    body = std::move(text);
-  }
-  void SendHead(ResponseHead, BodySource*) override {}
-  void Wake() override {}
-  void Finish(Headers) override {}
-  void Reset(uint32_t) override {}
-  size_t QueuedBytes() const override { return 0; }
-  Result<Upgraded> Upgrade(ResponseHead) override { return Fail(Code::kInvalidArgument, "none"); }
-
-  bool answered = false;
-  ResponseHead response;
-  std::string body;
-
- private:
-  RequestHead request_;
-};
 
 struct Fixture {
   std::shared_ptr<FakeExchange> Get(std::string path, std::string method = "GET") {

@@ -1,0 +1,60 @@
+#include "app/backend_node.h"
+
+#include "backend/backend_metrics.h"
+#include "galaxy/backend/publish/v1/publish.pb.h"
+#include "galaxy/backend/push/v1/push.pb.h"
+#include "log/memory_engine.h"
+
+namespace galaxy::push {
+
+BackendNode::BackendNode(const BackendNodeOptions& options, Logger& logger)
+    : drain_ms_(options.drain_ms), logger_(logger), admin_([this] { return backend_->Ready(); }) {
+  reflection_.Add(*backend::push::v1::PushEvent::descriptor()->file());
+  reflection_.Add(*backend::publish::v1::PublishResult::descriptor()->file());
+  for (const char* service : {"galaxy.backend.push.v1.Push", "galaxy.backend.publish.v1.Publisher"})
+    health_.Set(service, GrpcHealth::Status::kServing);
+  admin_.AddCollector([this](MetricList& out) { CollectBackendMetrics(*backend_, out); });
+  admin_.AddCollector(CollectProcessMetrics);
+  admin_.AddJson("/v1/subscriptions",
+                 [this](const RequestHead&) { return backend_->SubscriptionsJson(); });
+}
+
+Status BackendNode::Open(Loop& loop, const BackendNodeOptions& options) {
+  auto backend = Backend::Start(loop, options.config, std::make_unique<MemoryEngine>(),
+                                [this](GrpcRouter& router) {
+                                  health_.AddTo(router);
+                                  reflection_.AddTo(router);
+                                });
+  if (!backend) return std::unexpected(backend.error());
+  backend_ = std::move(*backend);
+  auto server = HttpServer::Open(loop, options.admin, {}, admin_);
+  if (!server) return std::unexpected(server.error());
+  admin_server_ = std::move(*server);
+  logger_.Info(
+      "Backend listens.",
+      {{"listen", listen().ToString()}, {"admin", admin().ToString()}, {"engine", options.engine}});
+  return {};
+}
+
+Result<std::unique_ptr<BackendNode>> BackendNode::Start(Loop& loop,
+                                                        const BackendNodeOptions& options,
+                                                        Logger& logger) {
+  if (Status ok = CheckPlaintext("listen", options.config.listen, options.plaintext); !ok)
+    return std::unexpected(ok.error());
+  if (Status ok = CheckPlaintext("admin", options.admin, options.plaintext); !ok)
+    return std::unexpected(ok.error());
+  std::unique_ptr<BackendNode> node(new BackendNode(options, logger));
+  if (Status ok = node->Open(loop, options); !ok) return std::unexpected(ok.error());
+  return node;
+}
+
+void BackendNode::Drain(std::function<void()> done) {
+  logger_.Info("Backend drains.", {{"deadline_ms", drain_ms_}});
+  health_.SetAllNotServing();
+  backend_->Drain(drain_ms_, [this, done = std::move(done)] {
+    logger_.Info("Backend has drained.");
+    done();
+  });
+}
+
+}  // namespace galaxy::push

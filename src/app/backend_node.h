@@ -1,0 +1,42 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "app/node_options.h"
+#include "backend/backend.h"
+#include "grpc/health.h"
+#include "grpc/reflection.h"
+#include "http/server.h"
+#include "ops/admin.h"
+#include "ops/logger.h"
+
+namespace galaxy::push {
+
+// BackendNode is a backend as it is deployed: the backend with health and reflection on its port,
+// and the admin port beside it.
+//
+//   Threads   One loop; Start() before it runs. `loop` and `logger` outlive the node.
+class BackendNode {
+ public:
+  static Result<std::unique_ptr<BackendNode>> Start(Loop& loop, const BackendNodeOptions& options,
+                                                    Logger& logger);
+  const Address& listen() const { return backend_->bound(); }
+  const Address& admin() const { return admin_server_->bound(); }
+  // docs/semantics.md 6.5; `done` once.
+  void Drain(std::function<void()> done);
+
+ private:
+  BackendNode(const BackendNodeOptions& options, Logger& logger);
+  Status Open(Loop& loop, const BackendNodeOptions& options);
+
+  const uint64_t drain_ms_;
+  Logger& logger_;
+  GrpcHealth health_;
+  GrpcReflection reflection_;
+  std::unique_ptr<Backend> backend_;
+  AdminHandler admin_;
+  std::unique_ptr<HttpServer> admin_server_;
+};
+
+}  // namespace galaxy::push

@@ -1,0 +1,87 @@
+#include "app/gateway_node.h"
+
+#include "base/clock.h"
+#include "envelope/encode.h"
+
+namespace galaxy::push {
+
+GatewayNode::GatewayNode(Logger& logger) : logger_(logger), admin_([this] { return Ready(); }) {
+  admin_.AddCollector([this](MetricList& out) { gateway_->CollectMetrics(out); });
+  admin_.AddCollector(CollectProcessMetrics);
+  admin_.AddJson("/v1/sessions",
+                 [this](const RequestHead& request) { return SessionsJson(request); });
+}
+
+Status GatewayNode::Open(Loop& loop, const GatewayNodeOptions& options) {
+  auto keys = GatewayKeys::Load(options.config, loop.clock().WallMs());
+  if (!keys) return std::unexpected(keys.error());
+  auto gateway = Gateway::Open(loop, options.config, std::move(*keys));
+  if (!gateway) return std::unexpected(gateway.error());
+  gateway_ = std::move(*gateway);
+  gateway_->SetLogSink(
+      [this](Gateway::LogLevel level, std::string_view sentence, const Gateway::LogFields& fields) {
+        std::vector<LogField> list;
+        for (const auto& [key, value] : fields) list.emplace_back(key, value);
+        logger_.Write(level == Gateway::LogLevel::kWarning ? LogLevel::kWarn : LogLevel::kInfo,
+                      sentence, list);
+      });
+  auto server = HttpServer::Open(loop, options.admin, {}, admin_);
+  if (!server) return std::unexpected(server.error());
+  admin_server_ = std::move(*server);
+  logger_.Info("Gateway listens.", {{"id", options.config.id},
+                                    {"listen", listen().ToString()},
+                                    {"admin", admin().ToString()},
+                                    {"backend", options.config.backend.ToString()}});
+  return {};
+}
+
+Result<std::unique_ptr<GatewayNode>> GatewayNode::Start(Loop& loop,
+                                                        const GatewayNodeOptions& options,
+                                                        Logger& logger) {
+  if (Status ok = CheckPlaintext("listen", options.config.listen, options.plaintext); !ok)
+    return std::unexpected(ok.error());
+  if (Status ok = CheckPlaintext("admin", options.admin, options.plaintext); !ok)
+    return std::unexpected(ok.error());
+  if (Status ok = CheckPlaintext("backend", options.config.backend, options.plaintext); !ok)
+    return std::unexpected(ok.error());
+  std::unique_ptr<GatewayNode> node(new GatewayNode(logger));
+  if (Status ok = node->Open(loop, options); !ok) return std::unexpected(ok.error());
+  return node;
+}
+
+Status GatewayNode::Ready() const {
+  if (gateway_->ready()) return {};
+  return Fail(Code::kUnavailable, gateway_->not_ready_reason());
+}
+
+Result<std::string> GatewayNode::SessionsJson(const RequestHead& request) const {
+  std::optional<std::string> user = request.QueryParameter("user");
+  if (!user || user->empty())
+    return Fail(Code::kInvalidArgument, "name the user: /v1/sessions?user=", "user");
+  std::string out = "[";
+  for (const GatewaySessionInfo& session : gateway_->Sessions(*user)) {
+    if (out.size() > 1) out += ',';
+    out += "{\"user\":";
+    AppendJsonString(out, session.user_id);
+    out += ",\"session\":";
+    AppendJsonString(out, session.session_id);
+    out += ",\"transport\":";
+    AppendJsonString(out, session.transport);
+    out += ",\"state\":";
+    AppendJsonString(out, session.state);
+    out += ",\"began_s\":" + std::to_string(session.began_s);
+    out += ",\"token_expires_ms\":" + std::to_string(session.token_expires_ms);
+    out += ",\"queue_bytes\":" + std::to_string(session.queue_bytes) + "}";
+  }
+  return out + "]\n";
+}
+
+void GatewayNode::Drain(std::function<void()> done) {
+  logger_.Info("Gateway drains.");
+  gateway_->Drain([this, done = std::move(done)] {
+    logger_.Info("Gateway has drained.");
+    done();
+  });
+}
+
+}  // namespace galaxy::push

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "app/node_options.h"
+#include "gateway/gateway.h"
+#include "http/server.h"
+#include "ops/admin.h"
+#include "ops/logger.h"
+
+namespace galaxy::push {
+
+// GatewayNode is a gateway as it is deployed, with its admin port.
+//
+//   Threads   One loop; Start() before it runs. `loop` and `logger` outlive the node.
+class GatewayNode {
+ public:
+  static Result<std::unique_ptr<GatewayNode>> Start(Loop& loop, const GatewayNodeOptions& options,
+                                                    Logger& logger);
+  const Address& listen() const { return gateway_->bound(); }
+  const Address& admin() const { return admin_server_->bound(); }
+  // docs/semantics.md 6.5; `done` once.
+  void Drain(std::function<void()> done);
+
+ private:
+  explicit GatewayNode(Logger& logger);
+  Status Open(Loop& loop, const GatewayNodeOptions& options);
+  Status Ready() const;
+  Result<std::string> SessionsJson(const RequestHead& request) const;
+
+  Logger& logger_;
+  std::unique_ptr<Gateway> gateway_;
+  AdminHandler admin_;
+  std::unique_ptr<HttpServer> admin_server_;
+};
+
+}  // namespace galaxy::push

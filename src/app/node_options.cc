@@ -1,0 +1,340 @@
+#include "app/node_options.h"
+
+namespace galaxy::push {
+namespace {
+
+void AddLogOptions(OptionTable& table, BackendNodeOptions& options) {
+  Log::Options& log = options.config.log;
+  table.Text({.name = "engine",
+              .text = "What keeps the log: memory keeps it for the life of the process.",
+              .fallback = "memory",
+              .choices = {"memory"}},
+             options.engine);
+  table.DurationMs({.name = "window",
+                    .text = "The freshness window: how far back gateways and clients can resume.",
+                    .fallback = "5m",
+                    .low = "1s",
+                    .high = "1d"},
+                   log.ring.window_ms);
+  table.SizeBytes(
+      {.name = "ring-bytes",
+       .text = "The most memory the window may take; older entries leave early beyond it.",
+       .fallback = "256MiB",
+       .low = "1MiB",
+       .high = "64GiB"},
+      log.ring.bytes_max);
+  table.Count({.name = "dedupe-keys",
+               .text = "The most idempotency keys that are remembered within the window.",
+               .fallback = "4000000",
+               .low = "1000",
+               .high = "100000000"},
+              log.dedupe_keys_max);
+  table.DurationMs({.name = "session-lifetime",
+                    .text = "The maximum session lifetime: how long invalidations are retained.",
+                    .fallback = "30d",
+                    .low = "1m",
+                    .high = "400d"},
+                   log.retained_lifetime_ms);
+  table.SizeBytes(
+      {.name = "queue-bytes",
+       .text = "Publishes that wait for the engine; beyond it they are refused with 429.",
+       .fallback = "64MiB",
+       .low = "1MiB",
+       .high = "16GiB"},
+      log.queue_bytes_max);
+  table.Count({.name = "queue-entries",
+               .text = "The same bound in entries.",
+               .fallback = "200000",
+               .low = "1000",
+               .high = "100000000"},
+              log.queue_entries_max);
+}
+
+void AddPublishOptions(OptionTable& table, BackendNodeOptions& options) {
+  PublishLimits& limits = options.config.publish.limits;
+  table.SizeBytes({.name = "payload-bytes",
+                   .text = "The largest payload of an event.",
+                   .fallback = "64KiB",
+                   .low = "256",
+                   .high = "1MiB"},
+                  limits.payload.bytes_max);
+  table.Count({.name = "payload-depth",
+               .text = "The deepest nesting of a payload.",
+               .fallback = "64",
+               .low = "1",
+               .high = "512"},
+              limits.payload.depth_max);
+  table.SizeBytes({.name = "id-bytes",
+                   .text = "The longest id, kind or reason.",
+                   .fallback = "256",
+                   .low = "16",
+                   .high = "256"},
+                  limits.id_bytes_max);
+  table.Count({.name = "batch-entries",
+               .text = "The most entries of one batch.",
+               .fallback = "10000",
+               .low = "1",
+               .high = "100000"},
+              limits.batch_entries_max);
+  table.SizeBytes({.name = "batch-bytes",
+                   .text = "The largest batch.",
+                   .fallback = "16MiB",
+                   .low = "64KiB",
+                   .high = "256MiB"},
+                  limits.batch_bytes_max);
+}
+
+void AddPushOptions(OptionTable& table, BackendNodeOptions& options) {
+  table.DurationMs({.name = "canary",
+                    .text = "The canary interval, by which gateways measure freshness; 0: off.",
+                    .fallback = "5s",
+                    .high = "1h"},
+                   options.config.push.canary_ms);
+  table.DurationMs(
+      {.name = "slow",
+       .text = "A gateway that accepts no byte for so long while entries wait is cut off.",
+       .fallback = "10s",
+       .low = "100ms",
+       .high = "1h"},
+      options.config.push.slow_ms);
+  table.DurationMs({.name = "ping",
+                    .text = "How often an HTTP/2 connection is pinged.",
+                    .fallback = "20s",
+                    .low = "1s",
+                    .high = "1h"},
+                   options.config.http.ping_interval_ms);
+  table.DurationMs({.name = "ping-timeout",
+                    .text = "How long the answer to a ping may take.",
+                    .fallback = "10s",
+                    .low = "100ms",
+                    .high = "1h"},
+                   options.config.http.ping_timeout_ms);
+  table.DurationMs({.name = "drain",
+                    .text = "On SIGTERM: the deadline for writing to gateways what is in the ring.",
+                    .fallback = "5s",
+                    .high = "10m"},
+                   options.drain_ms);
+}
+
+void AddPlaintext(OptionTable& table, bool& target) {
+  table.Flag({.name = "plaintext",
+              .text = "Allow addresses off loopback; traffic and tokens travel unencrypted."},
+             target);
+}
+
+void AddIdentityOptions(OptionTable& table, GatewayConfig& config) {
+  table.Text({.name = "id",
+              .text = "The gateway_client_id: unique among the gateways of a backend.",
+              .required = true},
+             config.id);
+  table.HostPort({.name = "backend", .text = "The backend's --listen address.", .required = true},
+                 config.backend);
+  table.Text({.name = "data",
+              .text = "Folder of the persisted cursor, the revoked set and, without "
+                      "--envelope-keys, the signing key; made when it is missing.",
+              .placeholder = "DIR",
+              .required = true},
+             config.data_dir);
+  table.Text({.name = "jwks",
+              .text = "The public keys of client tokens, a JWKS file; read again when it changes.",
+              .placeholder = "FILE",
+              .required = true},
+             config.jwks_file);
+  table.Text({.name = "issuer", .text = "The iss that client tokens must have.", .required = true},
+             config.token_issuer);
+  table.Text(
+      {.name = "audience", .text = "The aud that client tokens must have.", .required = true},
+      config.token_audience);
+  table.Text({.name = "plane",
+              .text = "The issuer of envelopes, the same for all gateways of a plane.",
+              .fallback = "galaxy"},
+             config.plane);
+  table.Text(
+      {.name = "envelope-keys",
+       .text = "The private key set that all gateways of a plane sign with (`keys envelope`).",
+       .placeholder = "FILE"},
+      config.envelope_keys_file);
+  table.List(
+      {.name = "origins",
+       .text = "Web origins whose pages may connect (CORS), such as https://game.example; *: "
+               "all.",
+       .placeholder = "ORIGIN,ORIGIN"},
+      config.allowed_origins);
+}
+
+void AddFeedOptions(OptionTable& table, GatewayConfig& config) {
+  table.DurationMs({.name = "window",
+                    .text = "How far back clients can resume; a starting gateway asks for as much.",
+                    .fallback = "5m",
+                    .low = "1s",
+                    .high = "1d"},
+                   config.window_ms);
+  table.SizeBytes({.name = "ring-bytes",
+                   .text = "The most memory the window may take.",
+                   .fallback = "256MiB",
+                   .low = "1MiB",
+                   .high = "64GiB"},
+                  config.ring_bytes_max);
+  table.DurationMs(
+      {.name = "backoff",
+       .text = "The first wait before reconnecting to the backend; it doubles, with full "
+               "jitter.",
+       .fallback = "500ms",
+       .low = "1ms",
+       .high = "1m"},
+      config.backoff_min_ms);
+  table.DurationMs({.name = "backoff-max",
+                    .text = "The longest such wait.",
+                    .fallback = "10s",
+                    .low = "1ms",
+                    .high = "10m"},
+                   config.backoff_max_ms);
+  table.DurationMs({.name = "superseded-wait",
+                    .text = "The first wait after another process took this --id.",
+                    .fallback = "30s",
+                    .low = "100ms",
+                    .high = "1h"},
+                   config.superseded_min_ms);
+  table.DurationMs({.name = "superseded-wait-max",
+                    .text = "The longest such wait.",
+                    .fallback = "10m",
+                    .low = "100ms",
+                    .high = "1d"},
+                   config.superseded_max_ms);
+  table.DurationMs(
+      {.name = "assume-resumed",
+       .text = "Behind a backend without push-resume: a break shorter than this counts "
+               "as resumed.",
+       .fallback = "0",
+       .high = "1h"},
+      config.assume_resumed_ms);
+  table.DurationMs({.name = "persist-interval",
+                    .text = "The cursor is persisted at most so often.",
+                    .fallback = "100ms",
+                    .low = "1ms",
+                    .high = "1m"},
+                   config.persist_interval_ms);
+  table.DurationMs(
+      {.name = "unknown-spread",
+       .text = "When invalidations may be lost: the spread over which connections close.",
+       .fallback = "2m",
+       .high = "1h"},
+      config.unknown_spread_ms);
+}
+
+void AddSessionOptions(OptionTable& table, GatewayConfig& config) {
+  table.DurationMs({.name = "heartbeat",
+                    .text = "An idle connection gets a position frame at least so often.",
+                    .fallback = "25s",
+                    .low = "100ms",
+                    .high = "10m"},
+                   config.heartbeat_ms);
+  table.SizeBytes({.name = "client-queue-bytes",
+                   .text = "What may wait for one connection; beyond it the connection is closed.",
+                   .fallback = "1MiB",
+                   .low = "4KiB",
+                   .high = "1GiB"},
+                  config.queue_bytes_max);
+  table.DurationMs({.name = "client-queue-age",
+                    .text = "How long it may wait.",
+                    .fallback = "10s",
+                    .low = "100ms",
+                    .high = "1h"},
+                   config.queue_age_max_ms);
+  table.DurationMs({.name = "future-wait",
+                    .text = "How long a client's cursor that is ahead of the feed is waited for.",
+                    .fallback = "5s",
+                    .high = "1m"},
+                   config.future_wait_ms);
+  table.DurationMs({.name = "gap-spread",
+                    .text = "The spread over which clients reload after a gap.",
+                    .fallback = "30s",
+                    .high = "1h"},
+                   config.gap_spread_ms);
+  table.Count({.name = "batch-size",
+               .text = "The most events under one signature.",
+               .fallback = "64",
+               .low = "1",
+               .high = "256"},
+              config.batch_size);
+  table.DurationMs({.name = "hello-timeout",
+                    .text = "How long a new WebSocket may take to send its hello.",
+                    .fallback = "5s",
+                    .low = "100ms",
+                    .high = "1m"},
+                   config.hello_timeout_ms);
+  table.DurationMs({.name = "close-drain",
+                    .text = "A closing connection that does not drain within this is reset.",
+                    .fallback = "1s",
+                    .low = "1ms",
+                    .high = "1m"},
+                   config.close_drain_ms);
+  table.DurationMs({.name = "drain",
+                    .text = "On SIGTERM: the deadline for flushing the clients' queues.",
+                    .fallback = "5s",
+                    .high = "10m"},
+                   config.drain_flush_ms);
+  table.DurationMs({.name = "drain-spread",
+                    .text = "On SIGTERM: the window over which clients are closed.",
+                    .fallback = "10s",
+                    .high = "10m"},
+                   config.drain_spread_ms);
+}
+
+}  // namespace
+
+void AddBackendOptions(OptionTable& table, BackendNodeOptions& options) {
+  table.HostPort(
+      {.name = "listen",
+       .text = "Where gateways and producers connect, gRPC and HTTP on one port; port 0: "
+               "any.",
+       .fallback = "127.0.0.1:7400"},
+      options.config.listen);
+  table.HostPort({.name = "admin",
+                  .text = "Where operators look: /metrics, /livez, /readyz, /v1/subscriptions.",
+                  .fallback = "127.0.0.1:7401"},
+                 options.admin);
+  AddLogOptions(table, options);
+  AddPublishOptions(table, options);
+  AddPushOptions(table, options);
+  AddPlaintext(table, options.plaintext);
+}
+
+void AddGatewayOptions(OptionTable& table, GatewayNodeOptions& options) {
+  AddIdentityOptions(table, options.config);
+  table.HostPort({.name = "listen",
+                  .text = "Where clients connect; port 0: any.",
+                  .fallback = "127.0.0.1:7410"},
+                 options.config.listen);
+  table.HostPort({.name = "admin",
+                  .text = "Where operators look: /metrics, /livez, /readyz, /v1/sessions?user=.",
+                  .fallback = "127.0.0.1:7411"},
+                 options.admin);
+  AddFeedOptions(table, options.config);
+  AddSessionOptions(table, options.config);
+  AddPlaintext(table, options.plaintext);
+}
+
+void AddProcessOptions(OptionTable& table, ProcessOptions& options) {
+  table.Text(
+      {.name = "ready-file",
+       .text = "Write the bound addresses here once they are bound: a JSON object, gone when "
+               "the process ends.",
+       .placeholder = "FILE"},
+      options.ready_file);
+  table.Text({.name = "log-level",
+              .text = "What is logged, on standard error.",
+              .fallback = "info",
+              .choices = {"debug", "info", "warn", "error"}},
+             options.log_level);
+}
+
+Status CheckPlaintext(std::string_view option, const Address& address, bool plaintext) {
+  if (plaintext || address.IsLoopback()) return {};
+  return Fail(Code::kInvalidArgument,
+              "option " + std::string(option) + ": " + address.ToString() +
+                  " is off loopback and would be plaintext; --plaintext allows it",
+              std::string(option));
+}
+
+}  // namespace galaxy::push

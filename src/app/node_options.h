@@ -1,0 +1,42 @@
+#pragma once
+
+#include <string>
+
+#include "backend/backend.h"
+#include "gateway/config.h"
+#include "net/address.h"
+#include "ops/option_table.h"
+
+namespace galaxy::push {
+
+// What the two servers can be told, and the option tables that say so.
+
+struct BackendNodeOptions {
+  BackendConfig config;
+  Address admin;
+  std::string engine;
+  uint64_t drain_ms = 5'000;
+  bool plaintext = false;  // off loopback, see docs/semantics.md 10.1
+};
+
+struct GatewayNodeOptions {
+  GatewayConfig config;
+  Address admin;
+  bool plaintext = false;
+};
+
+void AddBackendOptions(OptionTable& table, BackendNodeOptions& options);
+void AddGatewayOptions(OptionTable& table, GatewayNodeOptions& options);
+
+// What both have, and only as a process of their own.
+struct ProcessOptions {
+  std::string ready_file;
+  std::string log_level;
+};
+void AddProcessOptions(OptionTable& table, ProcessOptions& options);
+
+// docs/semantics.md 10.1: an address off loopback is refused unless `plaintext` is set. Names the
+// option at fault.
+Status CheckPlaintext(std::string_view option, const Address& address, bool plaintext);
+
+}  // namespace galaxy::push
