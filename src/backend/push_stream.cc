@@ -81,7 +81,7 @@ Result<SubscribeRequest> PushStream::ReadRequest(std::string_view message) const
 void PushStream::OnMessage(std::string_view message) {
   if (finished_) return;
   if (answered_) {
-    if (!cause_) End(Code::kInvalidArgument, true);
+    if (!cause_) End(Code::kUnimplemented, true);  // a second request message
     return;
   }
   answered_ = true;
@@ -104,7 +104,7 @@ void PushStream::Begin(std::shared_ptr<Subscription> subscription) {
 void PushStream::OnHalfClose() {
   if (answered_) return;
   answered_ = finished_ = true;
-  call_.Finish(Error{Code::kInvalidArgument, "the request message is missing", {}});
+  call_.Finish(Error{Code::kUnimplemented, "the request message is missing", {}});
 }
 
 void PushStream::OnCancelled(const Error&) { finished_ = true; }

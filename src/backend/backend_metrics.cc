@@ -1,0 +1,138 @@
+#include "backend/backend_metrics.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "backend/backend.h"
+
+namespace galaxy::push {
+namespace {
+
+using Kind = MetricSample::Kind;
+using Label = std::pair<std::string, std::string>;
+
+// Writes samples that share a prefix: "galaxy_push_<part>_".
+class Part {
+ public:
+  Part(std::string_view part, MetricList& out)
+      : prefix_("galaxy_push_" + std::string(part) + "_"), out_(out) {}
+
+  void Counter(std::string_view name, std::string_view help, uint64_t value,
+               std::vector<Label> labels = {}) {
+    Add(Kind::kCounter, name, help, value, std::move(labels));
+  }
+  void Gauge(std::string_view name, std::string_view help, uint64_t value) {
+    Add(Kind::kGauge, name, help, value, {});
+  }
+
+ private:
+  void Add(Kind kind, std::string_view name, std::string_view help, uint64_t value,
+           std::vector<Label> labels) {
+    out_.push_back({prefix_ + std::string(name), std::string(help), kind, std::move(labels),
+                    static_cast<double>(value)});
+  }
+
+  std::string prefix_;
+  MetricList& out_;
+};
+
+void CollectLog(const BackendStats& stats, MetricList& out) {
+  const Log::Statistics& log = stats.log;
+  Part part("log", out);
+  part.Counter("entries_total", "Entries committed.", log.entries);
+  part.Counter("invalidations_total", "Invalidations among the entries committed.",
+               log.invalidations);
+  part.Counter("duplicates_total", "Entries that had been published before.", log.duplicates);
+  part.Counter("conflicts_total", "Entries whose key was published with another content.",
+               log.conflicts);
+  part.Counter("commits_total", "Commits of the engine.", log.commits);
+  part.Counter("commits_failed_total", "Commits that the engine refused.", log.commits_failed);
+  part.Counter("trims_failed_total", "Trims that the engine refused.", log.trims_failed);
+  part.Counter("batches_refused_total", "Batches that found the queue full.", log.refused);
+  part.Gauge("queue_entries", "Entries that wait for a commit.", log.queue_entries);
+  part.Gauge("queue_bytes", "Bytes that wait for a commit.", log.queue_bytes);
+  part.Gauge("dedupe_keys", "Idempotency keys remembered.", log.dedupe_keys);
+  part.Counter("dedupe_evicted_total", "Idempotency keys forgotten early for want of room.",
+               log.dedupe_evicted_by_count);
+  part.Gauge("head_timestamp_ms", "Publish time of the newest entry.", stats.head.time_ms);
+  part.Gauge("retained_entries", "Invalidations retained.", stats.retained_entries);
+  part.Gauge("retained_bytes", "Bytes of the invalidations retained.", stats.retained_bytes);
+}
+
+void CollectRing(const Ring::Statistics& ring, MetricList& out) {
+  Part part("ring", out);
+  part.Gauge("entries", "Entries in the freshness window.", ring.entries);
+  part.Gauge("bytes", "Bytes of the entries in the freshness window.", ring.bytes);
+  part.Gauge("segment_bytes", "Bytes of the ring's segments.", ring.segment_bytes);
+  part.Gauge("oldest_timestamp_ms", "Publish time of the oldest entry, 0 when there is none.",
+             ring.oldest_time_ms);
+  part.Counter("evicted_by_age_total", "Entries that left the window by age.", ring.evicted_by_age);
+  part.Counter("evicted_by_cap_total", "Entries that left the window early, by its byte cap.",
+               ring.evicted_by_cap);
+}
+
+void CollectPublish(const BackendStats& stats, MetricList& out) {
+  Part part("publish", out);
+  part.Counter("accepted_total", "Entries handed to the log.", stats.publish.accepted);
+  part.Counter("failed_total", "Entries that the log refused.", stats.publish_failed);
+  for (const auto& [code, count] : stats.publish.refused) {
+    part.Counter("refused_total", "Entries and requests refused before the log, by cause.", count,
+                 {{"code", std::string(Describe(code).name)}});
+  }
+  part.Gauge("in_flight_entries", "Entries in the log's hands.", stats.publish_in_flight);
+  part.Gauge("streams_open", "Open PublishStream calls.", stats.publish.streams);
+  part.Gauge("bodies_bytes", "Bytes of HTTP bodies being received.", stats.publish.bodies_bytes);
+  part.Counter("canaries_total", "Canaries published.", stats.canaries_published);
+  part.Counter("canaries_failed_total", "Canaries that the log refused.", stats.canaries_failed);
+}
+
+void CollectSubscriptions(const Backend& backend, const BackendStats& stats, MetricList& out) {
+  Part part("subscriptions", out);
+  part.Gauge("open", "Live subscriptions.", stats.subscriptions_open);
+  for (Resume resume : {Resume::kFresh, Resume::kResumed, Resume::kGap}) {
+    part.Counter("accepted_total", "Subscriptions accepted, by resume decision.",
+                 stats.subscriptions.accepted[static_cast<size_t>(resume)],
+                 {{"resume", std::string(ResumeName(resume))}});
+  }
+  for (const auto& [reason, count] : stats.subscriptions.gaps) {
+    part.Counter("gaps_total", "Resumes with a gap, by reason.", count,
+                 {{"reason", std::string(reason)}});
+  }
+  for (const auto& [cause, count] : stats.subscriptions.ended) {
+    part.Counter("ended_total", "Subscriptions ended, by cause.", count,
+                 {{"cause", std::string(Describe(cause).name)}});
+  }
+  part.Counter("refused_total", "Subscriptions refused.", stats.subscriptions.refused);
+  part.Counter("wakeups_total", "Times the streams were woken.", stats.push_wakeups);
+  uint64_t lag_ms = 0;
+  uint64_t lag_bytes = 0;
+  for (const SubscriptionInfo& row : backend.Subscriptions()) {
+    lag_ms = std::max(lag_ms, row.lag_ms);
+    lag_bytes = std::max(lag_bytes, row.lag_bytes);
+  }
+  part.Gauge("lag_max_ms", "Lag of the subscription that is furthest behind.", lag_ms);
+  part.Gauge("lag_max_bytes", "Lag of the subscription that is furthest behind.", lag_bytes);
+}
+
+void CollectHttp(const HttpStats& http, MetricList& out) {
+  Part part("http", out);
+  part.Gauge("connections_open", "Connections of the public port.", http.connections_open);
+  part.Counter("connections_total", "Connections of the public port, ever.",
+               http.connections_total);
+  part.Counter("requests_total", "Requests and calls of the public port.", http.requests_total);
+  part.Counter("refused_total", "Connections and requests refused by HTTP limits.",
+               http.refused_total);
+}
+
+}  // namespace
+
+void CollectBackendMetrics(const Backend& backend, MetricList& out) {
+  BackendStats stats = backend.Stats();
+  CollectLog(stats, out);
+  CollectRing(stats.ring, out);
+  CollectPublish(stats, out);
+  CollectSubscriptions(backend, stats, out);
+  CollectHttp(stats.http, out);
+}
+
+}  // namespace galaxy::push
