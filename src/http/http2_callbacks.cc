@@ -51,9 +51,9 @@ struct Http2Callbacks::Table {
     return 0;
   }
 
-  static int OnInvalidFrame(nghttp2_session*, const nghttp2_frame*, int, void* context) {
+  static int OnInvalidFrame(nghttp2_session*, const nghttp2_frame* frame, int, void* context) {
     Http2Session& session = Session(context);
-    session.OnRefused();
+    if (frame->hd.stream_id != 0) session.OnRefused();  // a connection's faults: GoawaySent()
     if (session.options_.server) session.SpendControlFrame();
     return 0;
   }
@@ -143,6 +143,7 @@ struct Http2Callbacks::Table {
   }
 
   static int OnFrameSent(nghttp2_session*, const nghttp2_frame* frame, void* context) {
+    if (frame->hd.type == NGHTTP2_GOAWAY) Session(context).GoawaySent(frame->goaway.error_code);
     if (frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS) return 0;
     Session(context).FrameSent(frame->hd.stream_id,
                                (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0);

@@ -137,7 +137,6 @@ bool Http2Session::SpendControlFrame() {
 
 void Http2Session::Calm() {
   if (std::exchange(terminated_, true)) return;
-  OnRefused();
   nghttp2_session_terminate_session(ng_, NGHTTP2_ENHANCE_YOUR_CALM);
   ScheduleFlush();
 }
@@ -329,9 +328,15 @@ void Http2Session::DrainStreams() {
   if (draining_ || !alive_) return;
   draining_ = true;
   nghttp2_submit_shutdown_notice(ng_);
-  nghttp2_submit_ping(ng_, NGHTTP2_FLAG_NONE, reinterpret_cast<const uint8_t*>(kDrainPing));
   drain_timer_ = loop_.RunAfter(kDrainNoticeMs, [this] { FinalGoaway(); });
   ScheduleFlush();
+}
+
+void Http2Session::GoawaySent(uint32_t http2_error) {
+  if (http2_error != NGHTTP2_NO_ERROR) return OnRefused();
+  // The answer to a PING behind the notice says that the peer has seen it.
+  if (!drain_timer_.running()) return;
+  nghttp2_submit_ping(ng_, NGHTTP2_FLAG_NONE, reinterpret_cast<const uint8_t*>(kDrainPing));
 }
 
 void Http2Session::FinalGoaway() {

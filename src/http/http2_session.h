@@ -107,6 +107,7 @@ class Http2Session : public ConnectionHandler, public std::enable_shared_from_th
   bool SpendControlFrame();
   void PingAnswered(const uint8_t* payload);
   void SettingsReceived();
+  void GoawaySent(uint32_t http2_error);
 
   void Flush();
   bool Pump();

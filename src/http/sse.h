@@ -36,6 +36,7 @@ class SseHandler {
 };
 
 // SseParser is the client's side (WHATWG HTML 9.2.6), fed with pieces cut anywhere.
+//   Lifetime  The handler outlives it and does not destroy it within a callback.
 //   Limits  A line or an event over `event_bytes_max` is kTooLarge; feed no more then.
 //   Cost    Holds what of an event has arrived, nothing between events.
 class SseParser {
@@ -43,6 +44,7 @@ class SseParser {
   explicit SseParser(SseHandler& handler, size_t event_bytes_max = 1 << 20)
       : handler_(handler), event_bytes_max_(event_bytes_max) {}
   Status Feed(std::string_view bytes);
+  // Of the events that are complete: where to resume.
   std::string_view last_id() const { return last_id_; }
 
  private:
@@ -51,7 +53,9 @@ class SseParser {
 
   SseHandler& handler_;
   size_t event_bytes_max_;
-  std::string line_, data_, event_, id_, last_id_;
+  std::string line_, data_, event_;
+  std::string id_;  // as the lines say; counts once its event is complete
+  std::string last_id_;
   bool after_cr_ = false;
   bool has_data_ = false;
   bool started_ = false;  // the byte order mark can only come first

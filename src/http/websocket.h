@@ -9,6 +9,8 @@
 #include "base/error.h"
 #include "http/message.h"
 
+struct wslay_frame_iocb;
+
 namespace galaxy::push {
 
 // WebSocket (RFC 6455) as pure functions and one sans-I/O receiver; the socket belongs to the
@@ -20,7 +22,7 @@ struct WebSocketOffer {
   std::string key;
   std::vector<std::string> subprotocols;  // in the client's order of preference
 };
-// kInvalidArgument when the request is no valid upgrade: GET over HTTP/1.1, Upgrade, Connection,
+// kBadRequest when the request is no valid upgrade: GET over HTTP/1.1, Upgrade, Connection,
 // version 13, one key of 16 bytes, subprotocols that are tokens and occur once.
 Result<WebSocketOffer> CheckUpgrade(const RequestHead& request);
 // Whether the request asks for a WebSocket at all (Upgrade: websocket), valid or not.
@@ -79,14 +81,15 @@ class WebSocketHandler {
 struct WebSocketLimits {
   size_t message_bytes_max = 64 * 1024;
   size_t fragments_max = 1024;          // frames in one message
-  size_t control_frames_max = 64;       // pings, pongs between two data messages …
-  uint64_t control_window_ms = 10'000;  // … or within this time
+  uint32_t control_frames_max = 64;     // pings and pongs within …
+  uint64_t control_window_ms = 10'000;  // … this time
 };
 
 // WebSocketReceiver turns the peer's bytes, cut anywhere, into messages.
 //
 //   Roles    kServer demands masked frames, kClient refuses them.
 //   Limits   WebSocketLimits; text and close reasons are UTF-8 (RFC 3629).
+//   Lifetime Handler and limits outlive it.
 //   Memory   Between messages it holds nothing but itself: the frame parser (4 KiB) and the message
 //            buffer live from a message's first byte to its last.
 //   Reentrancy  The handler may destroy the receiver from within any callback.
@@ -103,6 +106,14 @@ class WebSocketReceiver {
 
  private:
   struct Parser;
+  bool Step(Parser& parser, uint64_t now_ms);
+  bool BeginFrame(Parser& parser, const wslay_frame_iocb& frame, uint64_t now_ms);
+  bool CountControl(uint64_t now_ms);
+  bool EndMessage(Parser& parser, std::string_view last);
+  bool EndControl(Parser& parser, uint8_t opcode);
+  bool EndClose(std::string_view payload);
+  bool Violate(uint16_t code, std::string_view reason);
+
   WebSocketHandler& handler_;
   const WebSocketLimits& limits_;
   std::unique_ptr<Parser> parser_;
