@@ -209,8 +209,12 @@ TEST_F(Http2Server, HandsOutARequestAndSendsItsResponse) {
 TEST_F(Http2Server, LeavesOutFieldsThatWouldBreakTheMessage) {
   on_request_ = [](Exchange& exchange) {
     exchange.Respond({.status = 200,
-                      .headers = {{"connection", "close"}, {"x-evil", "a\r\nb: c"}, {"Up", "x"},
-                                  {":status", "500"}, {"", "x"}, {"x-good", "yes"}}},
+                      .headers = {{"connection", "close"},
+                                  {"x-evil", "a\r\nb: c"},
+                                  {"Up", "x"},
+                                  {":status", "500"},
+                                  {"", "x"},
+                                  {"x-good", "yes"}}},
                      "");
   };
   SendHeaders(1);
