@@ -15,7 +15,8 @@ Metadata Pushback(const Error& error) {
   return {{"grpc-retry-pushback-ms", "1000"}};
 }
 
-Error Unexpected(std::string_view what) { return {Code::kInvalidArgument, std::string(what), {}}; }
+// Client and server disagree on the kind of the method: UNIMPLEMENTED in every gRPC server.
+Error Unexpected(std::string_view what) { return {Code::kUnimplemented, std::string(what), {}}; }
 
 }  // namespace
 

@@ -107,7 +107,13 @@ void PushStream::OnHalfClose() {
   call_.Finish(Error{Code::kUnimplemented, "the request message is missing", {}});
 }
 
-void PushStream::OnCancelled(const Error&) { finished_ = true; }
+void PushStream::OnCancelled(const Error&) {
+  finished_ = true;
+  if (subscription_ == nullptr || cause_) return;
+  cause_ = Code::kCancelled;
+  subscription_->Silence();
+  service_.subscriptions_.Remove(*subscription_, *cause_);
+}
 
 void PushStream::OnProgress() {
   if (subscription_) subscription_->OnProgress(NowMs());
