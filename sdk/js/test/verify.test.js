@@ -25,6 +25,9 @@ for (const { name, envelope, payload_hex, leaf_hex, leaf_hash_hex, root_hex } of
     assert.equal(hex(verdict.payload), payload_hex);
   });
 
+// A wrong path must fail by its shape, before any signature is asked.
+const kBadPaths = ["index equals size", "size zero", "size over 256", "path one hash short", "path one hash long"];
+
 for (const warm of [false, true])
   for (const { name, reason, envelope } of vectors.invalid)
     test(`refused${warm ? " with every good root remembered" : ""}: ${name} (${reason})`, async () => {
@@ -33,6 +36,7 @@ for (const warm of [false, true])
       const verdict = await tried.verify(envelope, receiverOf(envelope));
       assert.equal(verdict.ok, false);
       if (!verdict.ok) assert.notEqual(verdict.reason, "failed", verdict.detail);
+      if (kBadPaths.includes(name)) assert.equal(verdict.reason, "bad_path");
       // The issuer is covered by the signature; the vector must not be refused only because it is not ours.
       if (name !== "issuer altered") assert.ok(!verdict.reason.startsWith("foreign"), verdict.reason);
     });
