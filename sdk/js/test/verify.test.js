@@ -85,6 +85,14 @@ test("step 3: the events of one batch cost one signature check, whichever comes 
   assert.equal(checks, 1);
 });
 
+test("step 2: an index beyond the batch and a batch beyond 256 are refused though the signature covers them", async () => {
+  const alone = signed();
+  assert.equal((await own().verify({ ...alone, proof: { ...alone.proof, index: 1 } }, ours)).reason, "bad_path");
+  const crowd = signBatch(key, "galaxy", Array.from({ length: 257 }, (_, n) => ({ ...event, cursor: `c-${n}` })), kSigned);
+  assert.equal((await own().verify(crowd[7], ours)).reason, "bad_path");
+  assert.ok((await own().verify(signBatch(key, "galaxy", Array(256).fill(event), kSigned)[255], ours)).ok);
+});
+
 test("step 1: keys of another type or use are not keys", async () => {
   for (const change of [{ kty: "EC" }, { crv: "X25519" }, { use: "enc" }, { use: undefined }, { x: key.jwk.x.slice(2) }])
     await assert.rejects(new KeyStore({ jwks: { keys: [{ ...key.jwk, ...change }] } }).load(), /no Ed25519 signing key/);
