@@ -28,8 +28,8 @@ TEST(Reference, EveryOptionHasASentenceAndADefaultWithinItsBounds) {
   for (const auto& command : AllCommands()) {
     for (const OptionTable::Entry& entry : command->options().entries()) {
       EXPECT_TRUE(entry.spec.text.ends_with('.')) << entry.spec.name;
-      if (!entry.spec.fallback.empty())
-        EXPECT_TRUE(entry.assign(entry.spec.fallback)) << entry.spec.name;
+      if (entry.spec.fallback.empty()) continue;
+      EXPECT_TRUE(entry.assign(entry.spec.fallback)) << entry.spec.name;
     }
   }
 }

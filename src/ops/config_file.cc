@@ -1,6 +1,5 @@
 #include "ops/config_file.h"
 
-#define TOML_EXCEPTIONS 0
 #include <toml++/toml.h>
 
 #include <algorithm>
@@ -10,6 +9,18 @@ namespace {
 
 std::string Where(const std::string& path, const toml::node& node) {
   return path + " line " + std::to_string(node.source().begin.line);
+}
+
+// The library as Debian builds it throws; nothing leaves this function.
+Result<toml::table> ParseFile(const std::string& path) {
+  try {
+    return toml::parse_file(path);
+  } catch (const toml::parse_error& error) {
+    return Fail(Code::kInvalidArgument,
+                "option config: " + path + " line " + std::to_string(error.source().begin.line) +
+                    ": " + std::string(error.description()),
+                "config");
+  }
 }
 
 Result<std::string> ValueText(const toml::node& node, const std::string& where,
@@ -62,18 +73,12 @@ Status ReadTable(const toml::table& table, const std::string& path,
 
 Result<std::vector<OptionGiven>> ReadConfigFile(const std::string& path, std::string_view program,
                                                 const std::vector<std::string>& programs) {
-  toml::parse_result parsed = toml::parse_file(path);
-  if (!parsed) {
-    return Fail(Code::kInvalidArgument,
-                "option config: " + path + " line " +
-                    std::to_string(parsed.error().source().begin.line) + ": " +
-                    std::string(parsed.error().description()),
-                "config");
-  }
+  Result<toml::table> parsed = ParseFile(path);
+  if (!parsed) return std::unexpected(parsed.error());
   std::vector<OptionGiven> given;
-  if (Status ok = ReadTable(parsed.table(), path, programs, true, given); !ok)
+  if (Status ok = ReadTable(*parsed, path, programs, true, given); !ok)
     return std::unexpected(ok.error());
-  if (const toml::table* own = parsed.table()[program].as_table()) {
+  if (const toml::table* own = (*parsed)[program].as_table()) {
     if (Status ok = ReadTable(*own, path, programs, false, given); !ok)
       return std::unexpected(ok.error());
   }
