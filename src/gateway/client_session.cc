@@ -20,6 +20,14 @@ void ClientSession::Consume(size_t bytes) {
   shard_.Drained(*this);
 }
 
+void ClientSession::PushFrame(std::string_view json) {
+  std::string bytes;
+  AppendFrame(bytes, encoding_, "", json);
+  PushRaw(Slice::Own(std::move(bytes)));
+}
+
+void ClientSession::PushRaw(Slice bytes) { queue_.Push(std::move(bytes), shard_.now_ms()); }
+
 void ClientSession::Take(size_t bytes_max, SliceList& out) {
   if (!shard_.MayWrite(*this)) return;
   size_t before = queue_.bytes();

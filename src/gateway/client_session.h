@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "base/slice.h"
 #include "gateway/frame.h"
@@ -63,6 +64,12 @@ class ClientSession : public IndexedSession {
   size_t Peek(std::span<iovec> out);
   void Consume(size_t bytes);
   void Take(size_t bytes_max, SliceList& out);
+
+  // Frames of the transport's own, in order with the session's: pongs, refusals, the close frame.
+  void PushFrame(std::string_view json);
+  void PushRaw(Slice bytes);
+  // Forgets what waits, but for a frame that has begun.
+  void DropFrames() { queue_.DropUnsent(); }
 
   bool has_frames() const { return !queue_.empty(); }
   size_t queue_bytes() const { return queue_.bytes(); }

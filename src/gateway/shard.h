@@ -115,6 +115,7 @@ class Shard {
   // The session's queue got shorter.
   void Drained(ClientSession& session);
 
+  uint64_t now_ms() const { return clock_.MonoMs(); }
   Signer& signer() { return signer_; }
   ReplayRing& ring() { return ring_; }
   const RevokedSet& revoked() const { return revoked_; }

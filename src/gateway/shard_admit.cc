@@ -2,9 +2,19 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/ids.h"
 #include "gateway/shard.h"
 
 namespace galaxy::push {
+namespace {
+
+// 1.5: no cursor of any backend looks otherwise.
+bool IsCursorText(std::string_view cursor) {
+  return cursor.size() <= kCursorBytesMax &&
+         std::all_of(cursor.begin(), cursor.end(), [](char c) { return c >= 0x20 && c <= 0x7e; });
+}
+
+}  // namespace
 
 Status Shard::Admit(ClientSession& session, const ClientIdentity& who, std::string_view cursor) {
   CHECK(session.state_ == SessionState::kDetached && session.user() == nullptr);
@@ -32,6 +42,7 @@ Status Shard::Admit(ClientSession& session, const ClientIdentity& who, std::stri
 
 void Shard::BeginResume(ClientSession& session, std::string_view cursor, bool may_wait) {
   if (cursor.empty()) return Welcome(session, Resume::kFresh, "");
+  if (!IsCursorText(cursor)) return Welcome(session, Resume::kGap, "malformed");
   using Match = ReplayRing::Match;
   ReplayRing::Found found = ring_.Find(cursor, delivered_);
   // Of an opaque cursor nobody can say whether it is beyond the newest entry or was never here.

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "gateway/config.h"
+#include "gateway/gateway.h"
+#include "gateway/shard.h"
+#include "http/exchange.h"
+#include "http/websocket.h"
+#include "net/loop.h"
+
+namespace galaxy::push {
+
+class WebSocketSession;
+
+struct EdgeStats {
+  uint64_t websockets_open = 0;
+  uint64_t websockets_total = 0;
+  uint64_t streams_open = 0;  // SSE
+  uint64_t streams_total = 0;
+  uint64_t hello_timeouts = 0;
+  uint64_t closed_by_client = 0;
+  uint64_t protocol_violations = 0;
+  uint64_t drain_resets = 0;                   // did not take their last bytes in time (8.2)
+  std::array<uint64_t, kCodeCount> refused{};  // before or instead of admission, by code
+};
+
+// Edge is the clients' port (docs/edge-protocol.md): it turns requests for /v1/events into sessions
+// of the shard, over WebSocket or Server-Sent Events, and serves the envelope keys. Whatever else
+// is asked for is 404.
+//
+//   Ownership  Of the WebSocket sessions; those of SSE belong to their exchange.
+//   Threads    One loop.
+//   Lifetime   Everything passed in outlives it; the HTTP server is destroyed before it.
+class Edge final : public RequestHandler {
+ public:
+  Edge(Loop& loop, const GatewayConfig& config, Shard& shard, const GatewayKeys& keys);
+  ~Edge() override;
+
+  void OnRequest(Exchange& exchange) override;
+  // From now on everybody new is refused with `drain`, and `shard` refuses nobody for us.
+  void StartDrain();
+  // Connections that are still there, sessions or on their way to be.
+  uint64_t open() const { return stats_.websockets_open + stats_.streams_open; }
+
+  // --- for its sessions
+
+  // Who the token says it is: kUnauthenticated, kTokenExpired; kDrain when nobody is let in.
+  Result<ClientIdentity> Authenticate(std::string_view token) const;
+  void Count(const Error& refusal) { ++stats_.refused[static_cast<size_t>(refusal.code)]; }
+  void Remove(WebSocketSession& session);
+  uint64_t DrainMs(Code code) const;
+
+  Loop& loop() { return loop_; }
+  const GatewayConfig& config() const { return config_; }
+  const WebSocketLimits& websocket_limits() const { return websocket_limits_; }
+  Shard& shard() { return shard_; }
+  EdgeStats& stats() { return stats_; }
+  const EdgeStats& stats() const { return stats_; }
+
+ private:
+  void ServeKeys(Exchange& exchange);
+  void ServeEvents(Exchange& exchange);
+  void ServePreflight(Exchange& exchange);
+  void OpenWebSocket(Exchange& exchange);
+  void OpenStream(Exchange& exchange);
+  void Refuse(Exchange& exchange, const Error& error);
+  void RefuseStream(Exchange& exchange, const Error& error);
+
+  Loop& loop_;
+  const GatewayConfig& config_;
+  Shard& shard_;
+  const GatewayKeys& keys_;
+  WebSocketLimits websocket_limits_;
+  EdgeStats stats_;
+  bool draining_ = false;
+  std::vector<std::unique_ptr<WebSocketSession>> websockets_;
+  std::vector<std::unique_ptr<WebSocketSession>> leaving_;
+  Timer reaper_;  // destroys them once the stack is unwound
+};
+
+// The refusal as a client is told of it.
+Farewell FarewellOf(const Error& error, uint64_t retry_after_ms);
+
+}  // namespace galaxy::push

@@ -1,0 +1,98 @@
+#include "gateway/edge_request.h"
+
+#include <algorithm>
+#include <cctype>
+
+namespace galaxy::push {
+namespace {
+
+bool EqualsNoCase(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
+           return std::tolower(static_cast<unsigned char>(x)) ==
+                  std::tolower(static_cast<unsigned char>(y));
+         });
+}
+
+std::string_view Trim(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  return text;
+}
+
+Result<std::optional<std::string>> ReadBearer(const Headers& headers) {
+  size_t count = headers.Count("authorization");
+  if (count == 0) return std::nullopt;
+  if (count > 1) return Fail(Code::kBadRequest, "there is more than one", "authorization");
+  std::string_view text = *headers.Get("authorization");
+  constexpr std::string_view kScheme = "bearer ";
+  if (text.size() <= kScheme.size() || !EqualsNoCase(text.substr(0, kScheme.size()), kScheme)) {
+    return Fail(Code::kUnauthenticated, "the scheme must be Bearer", "authorization");
+  }
+  return std::string(Trim(text.substr(kScheme.size())));
+}
+
+// One element of Accept: its media range, unless its weight is zero.
+bool TakesEventStream(std::string_view element) {
+  size_t semicolon = element.find(';');
+  std::string_view range = Trim(element.substr(0, semicolon));
+  if (!EqualsNoCase(range, "text/event-stream") && range != "*/*" && !EqualsNoCase(range, "text/*"))
+    return false;
+  if (semicolon == std::string_view::npos) return true;
+  std::string_view parameters = element.substr(semicolon);
+  size_t weight = parameters.find("q=0");
+  return weight == std::string_view::npos ||
+         parameters.find_first_of("123456789", weight) != std::string_view::npos;
+}
+
+}  // namespace
+
+Result<EventsRequest> ReadEventsRequest(const RequestHead& request) {
+  for (const char* name : {"token", "access_token", "authorization"}) {
+    if (request.QueryParameter(name)) {
+      return Fail(Code::kBadRequest, "credentials do not belong into a URL", name);
+    }
+  }
+  EventsRequest read;
+  auto token = ReadBearer(request.headers);
+  if (!token) return std::unexpected(token.error());
+  read.token = std::move(*token);
+  if (auto last = request.headers.Get("last-event-id"); last && !last->empty()) {
+    read.cursor = *last;
+  } else if (auto cursor = request.QueryParameter("cursor")) {
+    read.cursor = *cursor;
+  }
+  return read;
+}
+
+bool AcceptsEventStream(const Headers& headers) {
+  bool any = false;
+  for (const HeaderField& field : headers.fields()) {
+    if (field.name != "accept") continue;
+    any = true;
+    std::string_view rest = field.value;
+    while (!rest.empty()) {
+      size_t comma = rest.find(',');
+      if (TakesEventStream(rest.substr(0, comma))) return true;
+      rest.remove_prefix(comma == std::string_view::npos ? rest.size() : comma + 1);
+    }
+  }
+  return !any;
+}
+
+void AddCors(const RequestHead& request, const std::vector<std::string>& allowed,
+             Headers& headers) {
+  auto origin = request.headers.Get("origin");
+  if (!origin || allowed.empty()) return;
+  headers.Add("vary", "origin");
+  bool listed = std::any_of(allowed.begin(), allowed.end(),
+                            [&](const std::string& one) { return one == "*" || one == *origin; });
+  if (listed) headers.Add("access-control-allow-origin", std::string(*origin));
+}
+
+void AddPreflight(Headers& headers) {
+  headers.Add("access-control-allow-methods", "GET");
+  headers.Add("access-control-allow-headers", "authorization, cache-control, last-event-id");
+  headers.Add("access-control-max-age", "600");
+}
+
+}  // namespace galaxy::push

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "http/message.h"
+
+namespace galaxy::push {
+
+inline constexpr std::string_view kEventsPath = "/v1/events";
+inline constexpr std::string_view kJwksPath = "/.well-known/jwks.json";
+inline constexpr std::string_view kSubprotocolJson = "galaxy.push.v1";
+
+// What a request for /v1/events says, whatever the transport (docs/edge-protocol.md).
+struct EventsRequest {
+  std::optional<std::string> token;  // Authorization: Bearer
+  std::string cursor;                // Last-Event-ID, else ?cursor=
+};
+
+// kBadRequest: a token in the URL (it would stand in logs and histories), fields that must be
+// single and are not. kUnauthenticated: an Authorization that is not Bearer.
+Result<EventsRequest> ReadEventsRequest(const RequestHead& request);
+
+// Whether Accept takes text/event-stream (RFC 9110 12.5.1), also by a wildcard; without the field
+// anything is taken.
+bool AcceptsEventStream(const Headers& headers);
+
+// The CORS answer (WHATWG Fetch 3.2) for pages that read SSE by fetch: none for an origin that is
+// not listed. `allowed` of "*" lists all.
+void AddCors(const RequestHead& request, const std::vector<std::string>& allowed, Headers& headers);
+void AddPreflight(Headers& headers);
+
+}  // namespace galaxy::push

@@ -1,0 +1,224 @@
+#include "gateway/feed_client.h"
+
+#include "base/ids.h"
+#include "base/random.h"
+#include "event/wire.h"
+
+namespace galaxy::push {
+namespace {
+
+constexpr std::string_view kSubscribePath = "/galaxy.backend.push.v1.Push/SubscribePush";
+// How long a stream without canaries is quiet before it counts as caught up.
+constexpr uint64_t kQuietMs = 1'000;
+
+void AppendStringField(std::string& out, int number, std::string_view text) {
+  if (text.empty()) return;
+  out.push_back(static_cast<char>(number << 3 | 2));
+  size_t size = text.size();
+  for (; size >= 0x80; size >>= 7) out.push_back(static_cast<char>(size | 0x80));
+  out.push_back(static_cast<char>(size));
+  out.append(text);
+}
+
+HttpClientLimits ClientLimits(const GatewayConfig& config) {
+  HttpClientLimits limits;
+  limits.connect_timeout_ms = config.connect_timeout_ms;
+  limits.ping_interval_ms = config.feed_ping_interval_ms;
+  limits.ping_timeout_ms = config.feed_ping_timeout_ms;
+  return limits;
+}
+
+uint64_t RandomUpTo(uint64_t bound) { return RandomU64() % (bound + 1); }
+
+}  // namespace
+
+std::string SubscribeRequestBytes(std::string_view gateway_client_id, std::string_view cursor) {
+  std::string out;
+  AppendStringField(out, 1, gateway_client_id);
+  AppendStringField(out, 2, cursor);
+  return out;
+}
+
+LivenessProbe::LivenessProbe(GrpcChannel& channel, uint64_t deadline_ms, Done done)
+    : done_(std::move(done)),
+      call_(channel.Start("/grpc.health.v1.Health/Check", {}, deadline_ms, *this)) {
+  call_->Write("");
+  call_->HalfClose();
+}
+
+FeedClient::FeedClient(Loop& loop, const GatewayConfig& config, CursorStore& store, Shard& shard,
+                       Gateway::LogSink& log)
+    : loop_(loop),
+      config_(config),
+      store_(store),
+      shard_(shard),
+      log_(log),
+      feed_(config, store.cursor(), RandomUpTo),
+      throttle_(config.persist_interval_ms, config.persist_entries),
+      saved_(store.cursor()),
+      channel_(GrpcChannel::New(loop, config.backend, ClientLimits(config))) {}
+
+FeedClient::~FeedClient() = default;
+
+void FeedClient::Start() { Connect(); }
+
+void FeedClient::Stop() {
+  stopped_ = true;
+  retry_.Cancel();
+  silence_.Cancel();
+  probe_.reset();
+  call_.reset();
+  stats_.connected = false;
+  if (feed_.processed() != saved_) store_.Save(saved_ = feed_.processed());
+}
+
+void FeedClient::Connect() {
+  ++stats_.connects;
+  ignoring_ = false;
+  splitter_.emplace();
+  const Clock& clock = loop_.clock();
+  FeedRequest request = feed_.Connect(clock.WallMs(), clock.MonoMs());
+  call_ = channel_->Start(kSubscribePath, std::move(request.metadata), 0, *this);
+  call_->Write(SubscribeRequestBytes(request.gateway_client_id, request.cursor));
+  call_->HalfClose();
+  WatchSilence();
+}
+
+// A backend that is not ours may send its metadata only with the first entry, so silence can mean
+// an open stream, or a peer that hangs. Only one that answers is vouched for.
+void FeedClient::WatchSilence() {
+  silence_ = loop_.RunAfter(config_.metadata_wait_ms, [this] {
+    if (!stats_.connected) Probe();
+  });
+}
+
+void FeedClient::Probe() {
+  probe_ = std::make_unique<LivenessProbe>(*channel_, config_.metadata_wait_ms, [this](bool alive) {
+    if (stats_.connected || stopped_ || !call_) return;
+    if (!alive) return WatchSilence();
+    Open(feed_.OnNoMetadata(loop_.clock().MonoMs()));
+  });
+}
+
+void FeedClient::OnMetadata(const Metadata& metadata) {
+  if (ignoring_) return;
+  silence_.Cancel();
+  Open(feed_.OnMetadata(metadata, loop_.clock().MonoMs()));
+}
+
+void FeedClient::Open(const FeedOpening& opening) {
+  stats_.connected = true;
+  if (opening.ring == FeedOpening::Ring::kReset) shard_.ResetRing(opening.floor, opening.foreign);
+  if (opening.ring == FeedOpening::Ring::kGap) {
+    ++stats_.gaps;
+    shard_.Gap(opening.gap_reason, opening.floor, opening.foreign);
+    Note(Gateway::LogLevel::kWarning, "The feed has a gap.",
+         {{"reason", opening.gap_reason}, {"head", opening.floor}});
+  }
+  if (opening.unknown) {
+    Note(Gateway::LogLevel::kWarning,
+         "Invalidations may have been lost; connections from before are closed.",
+         {{"spread_ms", std::to_string(config_.unknown_spread_ms)}});
+    shard_.CloseUnvouched(config_.unknown_spread_ms);
+  }
+  Note(Gateway::LogLevel::kInfo, "The feed is open.",
+       {{"foreign", opening.foreign ? "yes" : "no"}});
+  if (opening.caught_up) BarrierPassed();
+  if (opening.quiet_wait) ArmQuiet();
+}
+
+void FeedClient::ArmQuiet() {
+  silence_ = loop_.RunAfter(kQuietMs, [this] {
+    if (loop_.clock().MonoMs() < bytes_ms_ + kQuietMs) return ArmQuiet();
+    if (feed_.OnQuiet()) BarrierPassed();
+  });
+}
+
+void FeedClient::BarrierPassed() {
+  shard_.Deliver();
+  shard_.SetVouching(true);
+  throttle_.Count(1);
+}
+
+void FeedClient::OnBytes(std::string_view bytes) {
+  if (ignoring_ || stopped_) return;
+  stats_.bytes += bytes.size();
+  bytes_ms_ = loop_.clock().MonoMs();
+  splitter_->Feed(bytes);
+  std::string_view framed;
+  for (;;) {
+    auto more = splitter_->Next(framed);
+    if (!more) return Fault(more.error());
+    if (!*more) return;
+    if (auto taken = Take(framed); !taken) return Fault(taken.error());
+  }
+}
+
+Status FeedClient::Take(std::string_view framed) {
+  std::string_view message = EntryMessage(framed);
+  auto entry = DecodePushEvent(message);
+  if (!entry) return std::unexpected(entry.error());
+  ++stats_.entries;
+  bool known = shard_.ring().foreign() && shard_.ring().Contains(entry->cursor);
+  auto step = feed_.OnEntry(*entry, known);
+  if (!step) return std::unexpected(step.error());
+  if (step->ignore) {
+    ++stats_.duplicates;
+    return {};
+  }
+  if (step->cursor) stats_.newest_time_ms = step->cursor->time_ms;
+  if (entry->type == EntryType::kInvalidation) shard_.Invalidate(*entry, step->cursor);
+  if (entry->type == EntryType::kNone) ++stats_.unknown_kinds;
+  if (entry->type == EntryType::kEvent && entry->user_id == kCanaryUser) ++stats_.canaries;
+  if (step->append) shard_.Append(message, *entry, step->deliver && !step->caught_up);
+  if (step->skip) shard_.SkipDelivery();
+  if (step->caught_up) BarrierPassed();
+  if (step->deliver) throttle_.Count(1);
+  return {};
+}
+
+void FeedClient::SaveIfDue() {
+  uint64_t now = loop_.clock().MonoMs();
+  if (!throttle_.Due(now)) return;
+  throttle_.Saved(now);
+  if (feed_.processed() == saved_) return;
+  saved_ = feed_.processed();
+  store_.Save(saved_);
+}
+
+void FeedClient::Fault(const Error& error) {
+  ++stats_.faults;
+  ignoring_ = true;
+  // Not here: this is the stream's own callback.
+  retry_ = loop_.RunAfter(0, [this, message = error.message] {
+    call_.reset();
+    Retry(feed_.OnFault(loop_.clock().MonoMs()), message);
+  });
+}
+
+void FeedClient::OnEnd(const GrpcEnd& end) {
+  if (ignoring_ || stopped_) return;
+  Retry(feed_.OnEnd(end, loop_.clock().MonoMs()), end.message);
+}
+
+void FeedClient::Retry(const FeedRetry& retry, std::string_view message) {
+  stats_.connected = false;
+  silence_.Cancel();
+  probe_.reset();
+  if (retry.alarm) ++stats_.alarms;
+  Note(retry.alarm ? Gateway::LogLevel::kWarning : Gateway::LogLevel::kInfo, "The feed has ended.",
+       {{"cause", std::string(retry.cause)},
+        {"message", std::string(message)},
+        {"retry_ms", std::to_string(retry.delay_ms)}});
+  retry_ = loop_.RunAfter(retry.delay_ms, [this] {
+    call_.reset();
+    Connect();
+  });
+}
+
+void FeedClient::Note(Gateway::LogLevel level, std::string_view sentence,
+                      const Gateway::LogFields& fields) {
+  if (log_) log_(level, sentence, fields);
+}
+
+}  // namespace galaxy::push

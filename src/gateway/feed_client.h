@@ -1,0 +1,111 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "event/message_splitter.h"
+#include "gateway/config.h"
+#include "gateway/cursor_store.h"
+#include "gateway/feed.h"
+#include "gateway/gateway.h"
+#include "gateway/shard.h"
+#include "grpc/client.h"
+#include "net/loop.h"
+
+namespace galaxy::push {
+
+struct FeedStats {
+  uint64_t entries = 0;
+  uint64_t bytes = 0;
+  uint64_t duplicates = 0;
+  uint64_t unknown_kinds = 0;  // neither event nor invalidation: counted and passed over
+  uint64_t connects = 0;
+  uint64_t faults = 0;
+  uint64_t alarms = 0;
+  uint64_t gaps = 0;
+  uint64_t canaries = 0;
+  uint64_t newest_time_ms = 0;  // of the newest entry's cursor; 0 for foreign ones
+  bool connected = false;       // a stream is accepted
+};
+
+// Asks whether the peer of a silent stream is alive: any answer at all to a health check, also that
+// there is no such method, shows that it serves gRPC on this connection.
+class LivenessProbe final : public GrpcClientHandler {
+ public:
+  using Done = std::function<void(bool alive)>;
+  LivenessProbe(GrpcChannel& channel, uint64_t deadline_ms, Done done);
+
+ private:
+  void OnMetadata(const Metadata&) override {}
+  void OnBytes(std::string_view) override {}
+  void OnEnd(const GrpcEnd& end) override { done_(end.from_server); }
+  Done done_;
+  std::unique_ptr<GrpcClientCall> call_;
+};
+
+// FeedClient keeps the gateway's one subscription open: what Feed decides, it does. Bytes of the
+// stream are split and decoded in place; an entry is copied once, into the replay ring.
+//
+//   Threads   One loop.
+//   Lifetime  Everything passed in outlives it. Destroying it cancels the stream.
+//   Errors    None: it retries for ever (docs/semantics.md 6.4). Alarms go to the log sink.
+class FeedClient final : public GrpcClientHandler {
+ public:
+  FeedClient(Loop& loop, const GatewayConfig& config, CursorStore& store, Shard& shard,
+             Gateway::LogSink& log);
+  ~FeedClient() override;
+
+  void Start();
+  // Drops the stream and saves the cursor; no reconnect.
+  void Stop();
+  // Called after each turn of the shard, when everything processed is in the queues (7.2).
+  void SaveIfDue();
+
+  const Feed& feed() const { return feed_; }
+  const FeedStats& stats() const { return stats_; }
+
+ private:
+  void OnMetadata(const Metadata& metadata) override;
+  void OnBytes(std::string_view bytes) override;
+  void OnEnd(const GrpcEnd& end) override;
+
+  void Connect();
+  void Open(const FeedOpening& opening);
+  Status Take(std::string_view framed);
+  void BarrierPassed();
+  void Fault(const Error& error);
+  void Retry(const FeedRetry& retry, std::string_view message);
+  void WatchSilence();
+  void Probe();
+  void ArmQuiet();
+  void Note(Gateway::LogLevel level, std::string_view sentence, const Gateway::LogFields& fields);
+
+  Loop& loop_;
+  const GatewayConfig& config_;
+  CursorStore& store_;
+  Shard& shard_;
+  Gateway::LogSink& log_;
+  Feed feed_;
+  FeedStats stats_;
+  SaveThrottle throttle_;
+  std::string saved_;
+
+  std::unique_ptr<GrpcChannel> channel_;
+  std::unique_ptr<GrpcClientCall> call_;
+  std::optional<MessageSplitter> splitter_;
+  std::unique_ptr<LivenessProbe> probe_;
+  bool ignoring_ = false;  // the stream is at fault and about to be dropped
+  bool stopped_ = false;
+  uint64_t bytes_ms_ = 0;  // when the stream last said something
+  Timer retry_;
+  Timer silence_;  // no metadata, or with quiet_wait no entry
+};
+
+// The bytes of galaxy.backend.push.v1.GatewaySubscribeRequest.
+std::string SubscribeRequestBytes(std::string_view gateway_client_id, std::string_view cursor);
+
+}  // namespace galaxy::push

@@ -1,0 +1,270 @@
+#include "gateway/gateway.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/ids.h"
+#include "gateway/cursor_store.h"
+#include "gateway/edge.h"
+#include "gateway/feed_client.h"
+#include "gateway/metrics.h"
+#include "gateway/shard.h"
+#include "http/server.h"
+#include "net/loop.h"
+
+namespace galaxy::push {
+namespace {
+
+constexpr std::string_view kOwnKeysFile = "/envelope-keys.json";
+constexpr uint64_t kDrainLookMs = 20;
+
+HttpLimits ServerLimits(const GatewayConfig& config) {
+  HttpLimits limits;
+  limits.socket.notsent_lowat_bytes = config.notsent_lowat_bytes;  // 8.2
+  return limits;
+}
+
+}  // namespace
+
+Result<GatewayKeys> GatewayKeys::Load(const GatewayConfig& config, uint64_t now_ms) {
+  auto jwks = Jwks::Load(config.jwks_file);
+  if (!jwks) return std::unexpected(jwks.error());
+  TokenVerifierOptions options{.issuers = {{.issuer = config.token_issuer,
+                                            .audience = config.token_audience,
+                                            .keys = *jwks}},
+                               .leeway_s = config.token_leeway_s,
+                               .lifetime_max_s = config.session_lifetime_max_s};
+  auto tokens = TokenVerifier::Create(std::move(options));
+  if (!tokens) return std::unexpected(tokens.error());
+  auto envelope =
+      config.envelope_keys_file.empty()
+          ? SigningKeys::LoadOrCreate(config.data_dir + std::string(kOwnKeysFile), now_ms)
+          : SigningKeys::Load(config.envelope_keys_file);
+  if (!envelope) return std::unexpected(envelope.error());
+  return GatewayKeys{std::move(*tokens), std::move(*envelope)};
+}
+
+// Construction goes down, destruction up: the port closes first, the disk last.
+struct Gateway::Parts {
+  Parts(Loop& the_loop, GatewayConfig the_config, GatewayKeys the_keys,
+        std::unique_ptr<CursorStore> the_store)
+      : loop(the_loop),
+        config(std::move(the_config)),
+        keys(std::move(the_keys)),
+        store(std::move(the_store)),
+        shard(config, Signer(config.plane, keys.envelope), loop.clock(),
+              [this](Shard::Soon soon) { WantTurn(soon); }),
+        feed(loop, config, *store, shard, log),
+        edge(loop, config, shard, keys) {}
+
+  ~Parts() { *alive = false; }
+
+  void WantTurn(Shard::Soon soon) {
+    auto turn = [this, lives = alive] {
+      if (*lives) Turn();
+    };
+    if (soon == Shard::Soon::kThisTurn) {
+      loop.Defer(std::move(turn));
+    } else {
+      loop.Post(std::move(turn));
+    }
+  }
+
+  void Turn() {
+    shard.Turn();
+    feed.SaveIfDue();
+  }
+
+  void ArmTick() {
+    tick_timer = loop.RunAfter(shard.tick_ms(), [this] {
+      shard.Tick();
+      ArmTick();
+    });
+  }
+
+  void ArmSave() {
+    save_timer = loop.RunAfter(config.persist_interval_ms, [this] {
+      Turn();
+      ArmSave();
+    });
+  }
+
+  void ArmReload() {
+    if (config.reload_ms == 0) return;
+    reload_timer = loop.RunAfter(config.reload_ms, [this] {
+      Reload();
+      ArmReload();
+    });
+  }
+
+  void Reload();
+  void Drain(std::function<void()> done);
+  void LookIfDrained();
+  void Note(LogLevel level, std::string_view sentence, const LogFields& fields) {
+    if (log) log(level, sentence, fields);
+  }
+
+  Loop& loop;
+  const GatewayConfig config;
+  LogSink log;
+  GatewayKeys keys;
+  std::unique_ptr<CursorStore> store;
+  Shard shard;
+  FeedClient feed;
+  Edge edge;
+  std::unique_ptr<HttpServer> server;
+
+  std::shared_ptr<bool> alive = std::make_shared<bool>(true);
+  Timer tick_timer, save_timer, reload_timer, drain_timer;
+  uint64_t reload_failures = 0;
+  bool draining = false;
+  bool server_drained = false;
+  uint64_t drain_ends_ms = 0;
+  std::function<void()> drained;
+};
+
+// Small files, read on the loop: tens of microseconds every few seconds. A file that does not load
+// leaves what is in use in use.
+void Gateway::Parts::Reload() {
+  if (!config.jwks_file.empty()) {
+    auto jwks = Jwks::Load(config.jwks_file);
+    if (jwks) {
+      (void)keys.tokens.SetKeys(config.token_issuer, *jwks);
+    } else {
+      ++reload_failures;
+      Note(LogLevel::kWarning, "The token keys were not reloaded.",
+           {{"reason", jwks.error().message}});
+    }
+  }
+  if (!config.envelope_keys_file.empty()) {
+    auto envelope = SigningKeys::Load(config.envelope_keys_file);
+    if (envelope) {
+      keys.envelope = *envelope;
+      shard.signer().SetKeys(*envelope);
+    } else {
+      ++reload_failures;
+      Note(LogLevel::kWarning, "The envelope keys were not reloaded.",
+           {{"reason", envelope.error().message}});
+    }
+  }
+}
+
+// 6.5: nobody new, nothing further from the backend, what is queued goes out, the cursor goes to
+// disk, and the clients are sent away a few at a time.
+void Gateway::Parts::Drain(std::function<void()> done) {
+  if (draining) return;
+  draining = true;
+  drained = std::move(done);
+  drain_ends_ms = loop.clock().MonoMs() + config.drain_spread_ms + config.drain_flush_ms +
+                  config.close_drain_ms;
+  edge.StartDrain();
+  Turn();
+  feed.Stop();
+  store->Flush();
+  shard.CloseSpread(Code::kDrain, config.drain_spread_ms);
+  Note(LogLevel::kInfo, "The gateway drains.", {{"sessions", std::to_string(shard.sessions())}});
+  server->Drain(config.drain_spread_ms + config.drain_flush_ms, [this, lives = alive] {
+    if (*lives) server_drained = true;
+  });
+  LookIfDrained();
+}
+
+void Gateway::Parts::LookIfDrained() {
+  bool over = loop.clock().MonoMs() >= drain_ends_ms;
+  if (over || (server_drained && edge.open() == 0)) {
+    auto done = std::exchange(drained, nullptr);
+    if (done) done();
+    return;
+  }
+  drain_timer = loop.RunAfter(kDrainLookMs, [this] { LookIfDrained(); });
+}
+
+Gateway::Gateway(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Gateway::~Gateway() = default;
+
+Result<std::unique_ptr<Gateway>> Gateway::Open(Loop& loop, GatewayConfig config, GatewayKeys keys) {
+  if (auto id = CheckId("id", config.id); !id) return std::unexpected(id.error());
+  if (config.id.empty()) return Fail(Code::kInvalidArgument, "a gateway needs an id", "id");
+  if (config.batch_size < 1 || config.batch_size > kBatchSizeMax) {
+    return Fail(Code::kInvalidArgument, "batch_size is 1 to 256", "batch_size");
+  }
+  auto store = CursorStore::Open(config.data_dir, config.id);
+  if (!store) return std::unexpected(store.error());
+  auto parts = std::make_unique<Parts>(loop, std::move(config), std::move(keys), std::move(*store));
+  auto server =
+      HttpServer::Open(loop, parts->config.listen, ServerLimits(parts->config), parts->edge);
+  if (!server) return std::unexpected(server.error());
+  parts->server = std::move(*server);
+  parts->ArmTick();
+  parts->ArmSave();
+  parts->ArmReload();
+  parts->feed.Start();
+  return std::unique_ptr<Gateway>(new Gateway(std::move(parts)));
+}
+
+const Address& Gateway::bound() const { return parts_->server->bound(); }
+
+bool Gateway::ready() const { return not_ready_reason().empty(); }
+
+std::string Gateway::not_ready_reason() const {
+  if (parts_->draining) return "the gateway drains";
+  if (parts_->feed.feed().superseded()) {
+    return "another process subscribed with the same gateway id";
+  }
+  if (!parts_->shard.vouching()) return "the feed has not passed its catch-up barrier";
+  if (parts_->keys.envelope->ActiveAt(parts_->loop.clock().WallMs()) == nullptr) {
+    return "no envelope key is active yet";
+  }
+  return "";
+}
+
+void Gateway::Drain(std::function<void()> done) { parts_->Drain(std::move(done)); }
+
+void Gateway::SetLogSink(LogSink sink) { parts_->log = std::move(sink); }
+
+void Gateway::CollectMetrics(MetricList& out) const {
+  MetricWriter metrics(out);
+  AddFeedMetrics(parts_->feed, parts_->loop.clock().WallMs(), metrics);
+  AddShardMetrics(parts_->shard, metrics);
+  AddEdgeMetrics(parts_->edge.stats(), metrics);
+  metrics.Gauge("galaxy_push_gateway_ready", "1 while the gateway is ready.", ready() ? 1 : 0);
+  metrics.Counter("galaxy_push_gateway_key_reload_failures_total",
+                  "Key files that could not be re-read.",
+                  static_cast<double>(parts_->reload_failures));
+  metrics.Counter("galaxy_push_gateway_cursor_save_failures_total",
+                  "Writes of the processed cursor that failed.",
+                  static_cast<double>(parts_->store->failures()));
+}
+
+namespace {
+
+std::string_view StateName(SessionState state) {
+  switch (state) {
+    case SessionState::kWaiting:
+      return "waiting";
+    case SessionState::kReplaying:
+      return "replaying";
+    case SessionState::kLive:
+      return "live";
+    default:
+      return "ended";
+  }
+}
+
+}  // namespace
+
+std::vector<GatewaySessionInfo> Gateway::Sessions(std::string_view user) const {
+  std::vector<GatewaySessionInfo> found;
+  for (const ClientSession* session : parts_->shard.SessionsOf(user)) {
+    found.push_back({.user_id = std::string(user),
+                     .session_id = std::string(session->session_id()),
+                     .transport = std::string(EncodingName(session->encoding())),
+                     .state = std::string(StateName(session->state())),
+                     .began_s = session->began_s(),
+                     .token_expires_ms = session->expires_ms(),
+                     .queue_bytes = session->queue_bytes()});
+  }
+  return found;
+}
+
+}  // namespace galaxy::push
