@@ -114,7 +114,7 @@ export function verdictWords({ code_name, verdict, reason }) {
   if (code_name === "session_revoked" && verdict === "never")
     return { title: "This device was cut off", text: `The gateway revoked this one session${reason ? `, “${reason}”` : ""}, and said never: it does not try again. The other device is untouched.` };
   if (code_name === "session_revoked")
-    return { title: "Everyone was signed out", text: "All sessions of this user that began before now are void. The verdict is reauthenticate: a new sign-in is welcome." };
+    return { title: "Everyone was signed out", text: `Every session of this user that began before is void${reason ? `, “${reason}”` : ""}. The verdict is reauthenticate: a new sign-in is welcome.` };
   if (verdict === "reauthenticate") return { title: "Signed out", text: "The verdict is reauthenticate: a new sign-in is welcome." };
   return { title: "Stopped", text: reason ?? "The gateway said never." };
 }

@@ -121,7 +121,7 @@ export class Session {
       case "start": return this.prepare_("connect");
       case "prepared": return this.open_(input.token, input.cursor);
       case "prepare_failed": return this.wait_(0, { verdict: "resume", ...this.last_end_, reason: input.reason });
-      case "signed_out": return this.finish_("stopped", { ...this.last_end_, reason: "signed out", verdict: "reauthenticate" });
+      case "signed_out": return this.finish_("stopped", { reason: "signed out", ...this.last_end_, verdict: "reauthenticate" });
       case "unsupported": return this.unsupported_(input.reason);
       case "refresh_token": return this.refresh_(input.token);
       case "frame": return this.frame_(input.frame);

@@ -339,12 +339,14 @@ test("frames out of order or unreadable are told and the connection is renewed; 
 });
 
 test("token trouble: a failure retries and keeps asking for the same reason, null means signed out", () => {
-  const b = bench().open().frame({ bye: { code: 4502, verdict: "reauthenticate" } });
+  const b = bench().open().frame({ bye: { code: 4502, reason: "expired", verdict: "reauthenticate" } });
   b.step({ type: "prepare_failed", reason: "token_failed: 500" });
   assert.equal(b.state.name, "waiting");
   assert.equal(b.fire("retry").action("prepare").why, "reauthenticate");
   b.step({ type: "signed_out" });
   assert.deepEqual([b.state.name, b.state.verdict, b.state.code_name], ["stopped", "reauthenticate", "token_expired"]);
+  assert.equal(bench().open().frame({ bye: { code: 4503, reason: "stolen", verdict: "reauthenticate" } }).step({ type: "signed_out" }).state.reason, "stolen");
+  assert.equal(bench().step({ type: "start" }).step({ type: "signed_out" }).state.reason, "signed out");
 });
 
 test("close asks for nothing more", () => {
