@@ -38,15 +38,15 @@ class FrameWriter {
   std::string out_;
 };
 
+std::string_view ResumeName(Resume resume) {
+  constexpr std::array<std::string_view, 3> kNames = {"fresh", "resumed", "gap"};
+  return kNames[static_cast<size_t>(resume)];
+}
+
 }  // namespace
 
 std::string_view EncodingName(Encoding encoding) {
   return encoding == Encoding::kSse ? "sse" : "websocket";
-}
-
-std::string_view ResumeName(Resume resume) {
-  constexpr std::array<std::string_view, 3> kNames = {"fresh", "resumed", "gap"};
-  return kNames[static_cast<size_t>(resume)];
 }
 
 std::string WelcomeJson(const WelcomeFrame& frame) {

@@ -19,7 +19,6 @@ inline constexpr size_t kEncodingCount = 2;
 std::string_view EncodingName(Encoding encoding);  // "websocket", "sse"
 
 enum class Resume : uint8_t { kFresh, kResumed, kGap };
-std::string_view ResumeName(Resume resume);
 
 // The frames of docs/edge-protocol.md as JSON text, all but `event` (envelope/encode.h). Views are
 // read during the call only.
