@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <boost/beast/http/basic_parser.hpp>
+#include <optional>
 
+#include "http/chunk_decoder.h"
 #include "http/text.h"
 
 namespace galaxy::push {
@@ -33,32 +35,38 @@ std::unexpected<Http1Refusal> FromBeast(const error_code& failed) {
   return BadRequest("malformed HTTP: " + failed.message());
 }
 
-// Beast's parser, with the fields collected into Headers.
+// Beast's parser for the head, with the fields collected into Headers; the body is decoded here.
 template <bool kRequest>
 class Parser final : public Http1Parser, private beast::http::basic_parser<kRequest> {
  public:
   Parser(const HttpLimits& limits, BodySink& sink) : limits_(limits), sink_(sink) {
     this->body_limit(boost::none);
-    this->header_limit(static_cast<uint32_t>(limits.header_bytes_max));
     this->eager(false);
+    this->header_limit(static_cast<uint32_t>(limits.header_bytes_max));
   }
   void SkipBody() { this->skip(true); }
 
   std::expected<size_t, Http1Refusal> Feed(std::string_view bytes) override;
   std::expected<void, Http1Refusal> End() override;
-  bool head_done() const override { return this->is_header_done(); }
-  bool done() const override { return this->is_done(); }
+  bool head_done() const override { return framing_ != Framing::kUnknown; }
+  bool done() const override { return framing_ == Framing::kDone; }
   RequestHead TakeRequest() override { return std::move(request_); }
   ResponseHead TakeResponse() override { return {status_code_, std::move(headers_)}; }
   bool keep_alive() const override { return Base::keep_alive(); }
-  const Headers& trailers() const override { return headers_; }
+  const Headers& trailers() const override {
+    static const Headers none;
+    return chunks_ ? chunks_->trailers() : none;
+  }
 
  private:
   using Base = beast::http::basic_parser<kRequest>;
+  // What is to come: the head, a body of one kind or another, or nothing.
+  enum class Framing : uint8_t { kUnknown, kLength, kChunked, kToEnd, kDone };
   // How many bytes the complete head has; 0 when it is not complete.
   std::expected<size_t, Http1Refusal> FindHeadEnd(std::string_view bytes);
   std::expected<size_t, Http1Refusal> FeedHead(std::string_view bytes);
   std::expected<size_t, Http1Refusal> FeedBody(std::string_view bytes);
+  void ChooseFraming();
   std::expected<void, Http1Refusal> CheckHead();
   std::expected<void, Http1Refusal> CheckRequest();
   std::expected<void, Http1Refusal> SplitTarget();
@@ -82,21 +90,19 @@ class Parser final : public Http1Parser, private beast::http::basic_parser<kRequ
   }
   void on_header_impl(error_code&) override {}
   void on_body_init_impl(const boost::optional<uint64_t>&, error_code&) override {}
-  size_t on_body_impl(Piece body, error_code&) override {
-    sink_.OnParsedBody(View(body));
-    return body.size();
-  }
+  // Beast is given the head only.
+  size_t on_body_impl(Piece, error_code&) override { return 0; }
   void on_chunk_header_impl(uint64_t, Piece, error_code&) override {}
-  size_t on_chunk_body_impl(uint64_t, Piece body, error_code&) override {
-    if (!body.empty()) sink_.OnParsedBody(View(body));
-    return body.size();
-  }
+  size_t on_chunk_body_impl(uint64_t, Piece, error_code&) override { return 0; }
   void on_finish_impl(error_code&) override {}
 
   const HttpLimits& limits_;
   BodySink& sink_;
   RequestHead request_;
-  Headers headers_;  // of the head until it was taken, then the trailers
+  Headers headers_;
+  std::optional<ChunkDecoder> chunks_;
+  uint64_t remaining_ = 0;  // kLength
+  Framing framing_ = Framing::kUnknown;
   std::string target_;
   size_t scanned_ = 0;  // bytes in which FindHeadEnd() found no end
   int version_ = 11;
@@ -128,7 +134,7 @@ std::expected<size_t, Http1Refusal> Parser<kRequest>::FindHeadEnd(std::string_vi
 
 template <bool kRequest>
 std::expected<size_t, Http1Refusal> Parser<kRequest>::Feed(std::string_view bytes) {
-  if (this->is_done() || bytes.empty()) return 0;
+  if (done() || bytes.empty()) return 0;
   return head_done() ? FeedBody(bytes) : FeedHead(bytes);
 }
 
@@ -146,34 +152,48 @@ std::expected<size_t, Http1Refusal> Parser<kRequest>::FeedHead(std::string_view 
   error_code error;
   size_t used = this->put(boost::asio::const_buffer(bytes.data(), *size), error);
   if (error) return FromBeast(error);
-  if (used != *size || !head_done()) return BadRequest("malformed HTTP: stray line end");
+  if (used != *size || !this->is_header_done()) return BadRequest("malformed HTTP: stray line end");
   if (auto checked = CheckHead(); !checked) return std::unexpected(checked.error());
+  ChooseFraming();
   return skipped + *size;
 }
 
 template <bool kRequest>
+void Parser<kRequest>::ChooseFraming() {
+  if (this->is_done()) {  // by its kind, or a length of 0
+    framing_ = Framing::kDone;
+  } else if (this->chunked()) {
+    framing_ = Framing::kChunked;
+    chunks_.emplace(limits_, sink_);
+  } else if (auto length = this->content_length()) {
+    framing_ = Framing::kLength;
+    remaining_ = *length;
+  } else {
+    framing_ = Framing::kToEnd;
+  }
+}
+
+template <bool kRequest>
 std::expected<size_t, Http1Refusal> Parser<kRequest>::FeedBody(std::string_view bytes) {
-  size_t used = 0;
-  while (!this->is_done() && used < bytes.size()) {
-    error_code error;
-    used += this->put(boost::asio::const_buffer(bytes.data() + used, bytes.size() - used), error);
-    if (error == beast::http::error::need_more) break;
-    if (error) return FromBeast(error);
+  if (framing_ == Framing::kChunked) {
+    std::expected<size_t, Http1Refusal> used = chunks_->Feed(bytes);
+    if (chunks_->done()) framing_ = Framing::kDone;
+    return used;
   }
-  // What is left is a chunk header or the trailers, as yet without an end.
-  if (!this->is_done() && bytes.size() - used >= limits_.header_bytes_max) {
-    return Refuse(431, Code::kTooLarge, "a chunk header or the trailers are over the limit");
+  if (framing_ == Framing::kLength) {
+    bytes = bytes.substr(0, static_cast<size_t>(std::min<uint64_t>(remaining_, bytes.size())));
+    remaining_ -= bytes.size();
+    if (remaining_ == 0) framing_ = Framing::kDone;
   }
-  return used;
+  sink_.OnParsedBody(bytes);
+  return bytes.size();
 }
 
 template <bool kRequest>
 std::expected<void, Http1Refusal> Parser<kRequest>::End() {
-  if (this->is_done()) return {};
   if (!head_done()) return BadRequest("the connection ended within a header");
-  error_code error;
-  this->put_eof(error);
-  if (error) return BadRequest("the connection ended within a message");
+  if (framing_ == Framing::kToEnd) framing_ = Framing::kDone;
+  if (!done()) return BadRequest("the connection ended within a message");
   return {};
 }
 

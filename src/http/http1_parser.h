@@ -23,7 +23,9 @@ struct Http1Refusal {
 //            together with Transfer-Encoding, codings other than "chunked", folded lines, bare LF,
 //            space before the colon, Host missing or twice, bad chunks.
 //   Limits   HttpLimits header bytes and count; trailers and chunk headers count as header bytes.
-//   Memory   The head is parsed once it is complete; until then its bytes stay with the caller.
+//   Memory   The head is parsed once it is complete; until then its bytes stay with the caller. Of
+//   a
+//            body all that arrives is taken.
 //   Errors   After a refusal the parser is not to be used again.
 class Http1Parser {
  public:
