@@ -1,9 +1,23 @@
 #include "app/gateway_node.h"
 
+#include <filesystem>
+
 #include "base/clock.h"
 #include "envelope/encode.h"
 
 namespace galaxy::push {
+namespace {
+
+// For this user's eyes only: the signing key may lie there.
+Status MakeFolder(const std::string& path) {
+  std::error_code error;
+  if (std::filesystem::create_directories(path, error))
+    std::filesystem::permissions(path, std::filesystem::perms::owner_all, error);
+  if (!error) return {};
+  return Fail(Code::kInvalidArgument, "option data: " + path + ": " + error.message(), "data");
+}
+
+}  // namespace
 
 GatewayNode::GatewayNode(Logger& logger) : logger_(logger), admin_([this] { return Ready(); }) {
   admin_.AddCollector([this](MetricList& out) { gateway_->CollectMetrics(out); });
@@ -13,6 +27,7 @@ GatewayNode::GatewayNode(Logger& logger) : logger_(logger), admin_([this] { retu
 }
 
 Status GatewayNode::Open(Loop& loop, const GatewayNodeOptions& options) {
+  if (Status ok = MakeFolder(options.config.data_dir); !ok) return ok;
   auto keys = GatewayKeys::Load(options.config, loop.clock().WallMs());
   if (!keys) return std::unexpected(keys.error());
   auto gateway = Gateway::Open(loop, options.config, std::move(*keys));
