@@ -119,7 +119,6 @@ VerifyResult Verifier::CheckFreshness(const SignedEvent& event, const VerifyTime
 void Verifier::SetKeys(PublicKeys::Snapshot keys) {
   CHECK(keys != nullptr);
   keys_ = std::move(keys);
-  roots_.fill({});
 }
 
 // The signature is compared too, although the root alone proves the event: whoever alters a byte of

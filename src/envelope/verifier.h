@@ -67,7 +67,7 @@ class Verifier {
 
   VerifyResult Verify(const SignedEvent& event, const VerifyTime& time);
 
-  // Also empties the root cache.
+  // A key that is gone is not trusted for remembered roots either: the kid is looked up first.
   void SetKeys(PublicKeys::Snapshot keys);
   void SetReceiver(EnvelopeReceiver receiver) { receiver_ = std::move(receiver); }
   uint64_t signatures_checked() const { return signatures_checked_; }
