@@ -216,7 +216,7 @@ class CliSmoke(unittest.TestCase):
         self.assertGreaterEqual(keys[1]["nbf"], keys[0]["nbf"] + 600)
 
     def test_the_demo_serves_its_page_and_its_commands_work(self):
-        demo = self.server("demo", "--page", "127.0.0.1:0", "--log-level", "warn", "--traffic=false")
+        demo = self.server("demo", "--page", "127.0.0.1:0", "--log-level", "warn", "--traffic", "0")
         page = demo.addresses["page"].removeprefix("http://").rstrip("/")
         status, body, headers = get(page, "/")
         self.assertEqual((status, headers["content-type"]), (200, "text/html; charset=utf-8"))
