@@ -43,7 +43,7 @@ struct DemoOptions {
   BackendNodeOptions backend;
   GatewayNodeOptions gateway;
   ProcessOptions process;
-  bool traffic = true;
+  uint64_t traffic_ms = 0;
 };
 
 // A loop on a thread of its own. What lives on the loop is built before Start() and destroyed after
@@ -146,7 +146,8 @@ Status Demo::Open() {
   gateway_ = std::move(*node);
 
   page_.SetAddresses(page_server_->bound(), backend_->listen(), gateway_->listen());
-  traffic_ = std::make_unique<DemoTraffic>(page_loop_, backend_->listen(), logger_);
+  traffic_ =
+      std::make_unique<DemoTraffic>(page_loop_, backend_->listen(), options_.traffic_ms, logger_);
   return {};
 }
 
@@ -178,7 +179,7 @@ void Demo::PrintWelcome() const {
 void Demo::Run() {
   backend_thread_.Start();
   gateway_thread_.Start();
-  if (options_.traffic) traffic_->Start();
+  if (options_.traffic_ms > 0) traffic_->Start();
   page_loop_.Run();
   gateway_thread_.Join();
   backend_thread_.Join();
@@ -210,15 +211,16 @@ class DemoCommand final : public Command {
                      .text = "Where the page is served, on loopback; port 0: any.",
                      .fallback = "127.0.0.1:7420"},
                     options_.page);
+    Bind("listen", "The gateway's address for clients.", options_.gateway.config.listen);
+    Bind("admin", "The gateway's admin address.", options_.gateway.admin);
     Bind("backend-listen", "The backend's address for gateways and producers.",
          options_.backend.config.listen);
     Bind("backend-admin", "The backend's admin address.", options_.backend.admin);
-    Bind("gateway-listen", "The gateway's address for clients.", options_.gateway.config.listen);
-    Bind("gateway-admin", "The gateway's admin address.", options_.gateway.admin);
-    table_.Flag({.name = "traffic",
-                 .text = "Publish sample events; --traffic=false leaves the stage to you.",
-                 .fallback = "true"},
-                options_.traffic);
+    table_.DurationMs({.name = "traffic",
+                       .text = "The mean pause between sample events; 0: none.",
+                       .fallback = "2s",
+                       .high = "1h"},
+                      options_.traffic_ms);
     AddProcessOptions(table_, options_.process);
     options_.backend.engine = "memory";
   }

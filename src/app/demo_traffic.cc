@@ -46,9 +46,10 @@ DemoEvent Make(std::string kind, const Json& payload, std::string session = {}) 
 
 }  // namespace
 
-DemoGame::DemoGame(Random random) : random_(std::move(random)), turn_(7 + random_() % 30) {}
+DemoGame::DemoGame(uint64_t pause_ms, Random random)
+    : pause_ms_(pause_ms), random_(std::move(random)), turn_(7 + random_() % 30) {}
 
-uint64_t DemoGame::PauseMs() { return 1'000 + random_() % 2'001; }
+uint64_t DemoGame::PauseMs() { return pause_ms_ / 2 + random_() % (pause_ms_ + 1); }
 
 DemoEvent DemoGame::Next() {
   uint64_t dice = random_() % 10;
@@ -84,8 +85,8 @@ DemoEvent DemoGame::Chat() {
   return Make("game.chat.message", {{"from", line.from}, {"text", line.text}}, std::move(session));
 }
 
-DemoTraffic::DemoTraffic(Loop& loop, const Address& backend, Logger& logger)
-    : loop_(loop), backend_(backend), logger_(logger), game_(RandomU64) {}
+DemoTraffic::DemoTraffic(Loop& loop, const Address& backend, uint64_t pause_ms, Logger& logger)
+    : loop_(loop), backend_(backend), logger_(logger), game_(pause_ms, RandomU64) {}
 
 void DemoTraffic::Start() {
   publisher_ = EventPublisher::Start(loop_, backend_, {}, *this);

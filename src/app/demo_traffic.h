@@ -24,9 +24,10 @@ struct DemoEvent {
 class DemoGame {
  public:
   using Random = std::function<uint64_t()>;
-  explicit DemoGame(Random random);
+  // `pause_ms` is the mean pause.
+  DemoGame(uint64_t pause_ms, Random random);
   DemoEvent Next();
-  // 1 to 3 seconds.
+  // Half to one and a half times the mean.
   uint64_t PauseMs();
 
  private:
@@ -35,6 +36,7 @@ class DemoGame {
   DemoEvent Battle();
   DemoEvent Chat();
 
+  uint64_t pause_ms_;
   Random random_;
   uint64_t turn_;
 };
@@ -43,7 +45,7 @@ class DemoGame {
 //   Threads  One loop.
 class DemoTraffic final : PublisherHandler {
  public:
-  DemoTraffic(Loop& loop, const Address& backend, Logger& logger);
+  DemoTraffic(Loop& loop, const Address& backend, uint64_t pause_ms, Logger& logger);
   void Start();
   void Stop();
 
