@@ -69,10 +69,11 @@ void Backend::Drain(uint64_t deadline_ms, std::function<void()> done) {
   canary_.Stop();
   push_.StopAccepting();
   publish_.Drain();
-  server_->Drain(deadline_ms + kLastWordsMs, std::move(done));
   drain_timer_ = loop_.RunAfter(deadline_ms, [this] { push_.EndAll(); });
   // Everything that was accepted is in the ring by then.
   intake_.WhenIdle([this] { push_.Drain(); });
+  // Last: with no connection left, `done` runs at once and may destroy this.
+  server_->Drain(deadline_ms + kLastWordsMs, std::move(done));
 }
 
 BackendStats Backend::Stats() const {

@@ -92,6 +92,7 @@ TEST(EventRequest, TextThatIsNotJsonEndsTheScan) {
     Read read(text);
     EXPECT_FALSE(read.status) << text;
     EXPECT_FALSE(read.scanner.ok()) << text;
+    EXPECT_FALSE(read.scanner.Take('}') || read.scanner.Expect(']')) << text;
   }
 }
 

@@ -13,7 +13,7 @@ class Handle {
   class Ref {
    public:
     T* get() const { return object_ ? *object_ : nullptr; }  // null: gone
-    bool operator==(const Ref&) const = default;
+    bool IsOf(const Handle& handle) const { return object_ == handle.object_; }
 
    private:
     friend class Handle;

@@ -118,7 +118,7 @@ void JsonScanner::SkipSpace() {
 
 bool JsonScanner::Take(char c) {
   SkipSpace();
-  if (at_ == end_ || *at_ != c) return false;
+  if (at_ == end_ || *at_ != c || !ok()) return false;
   ++at_;
   return true;
 }
@@ -345,44 +345,43 @@ bool JsonScanner::Unescape(std::string_view quoted, std::string& out) {
   return true;
 }
 
+namespace {
+
+std::unexpected<Error> TooLong(std::string_view field, size_t bytes, size_t bytes_max) {
+  return Fail(Code::kInvalidArgument,
+              std::string(field) + " has " + std::to_string(bytes) + " bytes, the limit is " +
+                  std::to_string(bytes_max),
+              std::string(field));
+}
+
+std::unexpected<Error> Refuse(std::string_view field, const std::string& what) {
+  return Fail(Code::kInvalidArgument, std::string(field) + " " + what, std::string(field));
+}
+
+}  // namespace
+
 Status CheckJsonValue(std::string_view field, const JsonValue& value, const JsonRules& rules) {
-  std::string name(field);
   if (value.source.size() > rules.bytes_max) {
-    return Fail(Code::kInvalidArgument,
-                name + " has " + std::to_string(value.source.size()) + " bytes, the limit is " +
-                    std::to_string(rules.bytes_max),
-                name);
+    return TooLong(field, value.source.size(), rules.bytes_max);
   }
   if (!rules.any_value && value.kind != JsonKind::kObject) {
-    return Fail(Code::kInvalidArgument, name + " is not a JSON object", name);
+    return Refuse(field, "is not a JSON object");
   }
   if (value.depth > rules.depth_max) {
-    return Fail(Code::kInvalidArgument,
-                name + " is nested " + std::to_string(value.depth) + " levels deep, the limit is " +
-                    std::to_string(rules.depth_max),
-                name);
+    return Refuse(field, "is nested " + std::to_string(value.depth) +
+                             " levels deep, the limit is " + std::to_string(rules.depth_max));
   }
   return {};
 }
 
 Status CheckJson(std::string_view field, std::string_view text, const JsonRules& rules) {
-  std::string name(field);
-  if (text.size() > rules.bytes_max) {
-    return Fail(Code::kInvalidArgument,
-                name + " has " + std::to_string(text.size()) + " bytes, the limit is " +
-                    std::to_string(rules.bytes_max),
-                name);
-  }
+  if (text.size() > rules.bytes_max) return TooLong(field, text.size(), rules.bytes_max);
   JsonScanner scanner(text);
   JsonValue value;
-  if (!scanner.Value(value)) {
-    return Fail(Code::kInvalidArgument, name + " is " + scanner.error(), name);
-  }
+  if (!scanner.Value(value)) return Refuse(field, "is " + scanner.error());
   if (!scanner.AtEnd()) {
-    return Fail(
-        Code::kInvalidArgument,
-        name + " has something after its JSON value at byte " + std::to_string(scanner.offset()),
-        name);
+    return Refuse(field,
+                  "has something after its JSON value at byte " + std::to_string(scanner.offset()));
   }
   return CheckJsonValue(field, value, rules);
 }

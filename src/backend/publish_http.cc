@@ -30,6 +30,12 @@ void AppendErrorJson(const Error& error, std::string& out) {
   out += R"(,"status":)" + std::to_string(info.http_status) + "}}";
 }
 
+Status CheckEnd(JsonScanner& scanner) {
+  if (scanner.AtEnd()) return {};
+  return Fail(Code::kInvalidArgument, "the body has something after its JSON value at byte " +
+                                          std::to_string(scanner.offset()));
+}
+
 ResponseHead Head(int status, std::string_view content_type) {
   ResponseHead head{.status = status};
   head.headers.Add("content-type", std::string(content_type));
@@ -104,40 +110,62 @@ void HttpPublishCall::OnBodyEnd() {
   if (answered_) return;
   if (Status open = service_.Open(); !open) return Refuse(open.error());
   LogBatch batch = service_.intake_.NewBatch();
-  if (Status read = TakeBody(batch); !read) return Refuse(read.error());
-  size_t accepted = batch.size();
-  if (accepted == 0) return OnResults({});
-  Status submitted = service_.intake_.Submit(client_, std::move(batch));
-  if (submitted) {
-    service_.stats_.accepted += accepted;
-  } else if (shape_ == Shape::kObject) {
-    RespondObject(std::unexpected(service_.Refused(std::move(submitted.error()))), {});
+  Status taken;
+  if (JsonScanner scanner(body_); form_ == Form::kNdjson) {
+    taken = TakeLines(batch);
+  } else if (scanner.Take('[')) {
+    taken = TakeArray(scanner, batch);
   } else {
-    Refuse(std::move(submitted.error()));
+    taken = TakeObject();
   }
+  if (!taken) return Refuse(taken.error());
+  if (results_.waiting() == 0) return OnResults({});
+  if (shape_ != Shape::kObject) Submit(std::move(batch));
 }
 
-Status HttpPublishCall::TakeBody(LogBatch& batch) {
-  if (form_ == Form::kNdjson) return TakeLines(batch);
-  JsonScanner scanner(body_);
-  if (scanner.Take('[')) {
-    shape_ = Shape::kArray;
-    if (Status taken = TakeArray(scanner, batch); !taken) return taken;
-  } else if (Status taken = TakeEntry(scanner, batch); !taken) {
-    return taken;
+void HttpPublishCall::Submit(LogBatch batch) {
+  size_t accepted = batch.size();
+  if (Status submitted = service_.intake_.Submit(client_, std::move(batch)); !submitted) {
+    return Refuse(std::move(submitted.error()));
   }
-  if (scanner.AtEnd()) return {};
-  return Fail(Code::kInvalidArgument, "the body has something after its JSON value at byte " +
-                                          std::to_string(scanner.offset()));
+  service_.stats_.accepted += accepted;
+}
+
+// Goes to the log together with what other producers send in this turn of the loop.
+Status HttpPublishCall::TakeObject() {
+  shape_ = Shape::kObject;
+  JsonScanner scanner(body_);
+  EventRequest request;
+  Status read = ReadEntry(scanner, request);
+  if (!scanner.ok()) return Fail(Code::kInvalidArgument, "the body is " + scanner.error());
+  if (Status end = CheckEnd(scanner); !end) return end;
+  if (!read) {
+    RefuseEntry(std::move(read.error()));
+    return {};
+  }
+  std::string assigned;
+  Identify(request.event, assigned);
+  service_.intake_.Add(client_, request.event);
+  results_.Accept(std::move(assigned));
+  ++service_.stats_.accepted;
+  return {};
 }
 
 Status HttpPublishCall::TakeArray(JsonScanner& scanner, LogBatch& batch) {
-  if (scanner.Take(']')) return {};
+  shape_ = Shape::kArray;
+  if (scanner.Take(']')) return CheckEnd(scanner);
   do {
     if (Status room = CountEntry(); !room) return room;
-    if (Status taken = TakeEntry(scanner, batch); !taken) return taken;
+    EventRequest request;
+    if (Status read = ReadEntry(scanner, request); read) {
+      AcceptInto(batch, request.event);
+    } else if (scanner.ok()) {
+      RefuseEntry(std::move(read.error()));
+    } else {
+      break;
+    }
   } while (scanner.Take(','));
-  if (scanner.Expect(']')) return {};
+  if (scanner.Expect(']')) return CheckEnd(scanner);
   return Fail(Code::kInvalidArgument, "the body is " + scanner.error());
 }
 
@@ -151,8 +179,16 @@ Status HttpPublishCall::TakeLines(LogBatch& batch) {
     JsonScanner scanner(line);
     if (scanner.AtEnd()) continue;  // an empty line
     if (Status room = CountEntry(); !room) return room;
-    if (Status taken = TakeEntry(scanner, batch); !taken) {
-      results_.Refuse(service_.Refused(std::move(taken.error())));
+    EventRequest request;
+    Status read = ReadEntry(scanner, request);
+    if (!scanner.ok()) read = Fail(Code::kInvalidArgument, "the line is " + scanner.error());
+    if (read && !scanner.AtEnd()) {
+      read = Fail(Code::kInvalidArgument, "the line has something after its JSON value");
+    }
+    if (read) {
+      AcceptInto(batch, request.event);
+    } else {
+      RefuseEntry(std::move(read.error()));
     }
   }
   return {};
@@ -164,49 +200,46 @@ Status HttpPublishCall::CountEntry() const {
   return Fail(Code::kTooLarge, "the batch has more than " + std::to_string(max) + " entries");
 }
 
-Status HttpPublishCall::TakeEntry(JsonScanner& scanner, LogBatch& batch) {
-  Status read = ReadEntry(scanner, batch);
-  if (read) return {};
-  if (!scanner.ok()) return Fail(Code::kInvalidArgument, "the body is " + scanner.error());
-  results_.Refuse(service_.Refused(std::move(read.error())));
-  return {};
+Status HttpPublishCall::ReadEntry(JsonScanner& scanner, EventRequest& request) {
+  if (type_ == EntryType::kInvalidation) {
+    Status read = ReadInvalidationRequest(scanner, arena_, request.event);
+    return read ? service_.validator_.CheckInvalidation(request.event) : read;
+  }
+  Status read = ReadEventRequest(scanner, arena_, request);
+  return read ? service_.validator_.CheckScannedEvent(request.event, request.payload) : read;
 }
 
-// Reads, validates and adds one entry; an error leaves the batch as it was.
-Status HttpPublishCall::ReadEntry(JsonScanner& scanner, LogBatch& batch) {
-  EventRequest request;
-  bool is_event = type_ == EntryType::kEvent;
-  Status read = is_event ? ReadEventRequest(scanner, arena_, request)
-                         : ReadInvalidationRequest(scanner, arena_, request.event);
-  if (!read) return read;
-  if (shape_ == Shape::kLines && !scanner.AtEnd()) {
-    return Fail(Code::kInvalidArgument, "the line has something after its JSON value");
-  }
-  Status checked = is_event ? service_.validator_.CheckScannedEvent(request.event, request.payload)
-                            : service_.validator_.CheckInvalidation(request.event);
-  if (!checked) return checked;
-  if (!is_event) {
-    batch.AddInvalidation(request.event);
-    results_.Accept({});
-    return {};
-  }
-  std::string assigned = service_.AssignId(request.event);
-  if (!assigned.empty()) request.event.event_id = assigned;
-  batch.AddEvent(request.event);
+void HttpPublishCall::Identify(EntryView& entry, std::string& assigned_id) {
+  if (entry.type != EntryType::kEvent) return;
+  assigned_id = service_.AssignId(entry);
+  if (!assigned_id.empty()) entry.event_id = assigned_id;
+}
+
+void HttpPublishCall::AcceptInto(LogBatch& batch, EntryView entry) {
+  std::string assigned;
+  Identify(entry, assigned);
+  entry.type == EntryType::kEvent ? batch.AddEvent(entry) : batch.AddInvalidation(entry);
   results_.Accept(std::move(assigned));
-  return {};
+}
+
+void HttpPublishCall::RefuseEntry(Error error) {
+  results_.Refuse(service_.Refused(std::move(error)));
 }
 
 void HttpPublishCall::OnResults(std::span<const Result<Ack>> results) {
   if (answered_) return;
+  answered_ = true;
   if (shape_ != Shape::kObject) return RespondBatch(results);
-  results_.Complete(results, [this](const Result<Ack>& result, std::string_view assigned_id) {
-    RespondObject(result, assigned_id);
+  std::optional<Result<Ack>> result;
+  std::string assigned_id;
+  results_.Complete(results, [&](const Result<Ack>& only, std::string_view assigned) {
+    result = only;
+    assigned_id = assigned;
   });
+  RespondObject(*result, assigned_id);
 }
 
 void HttpPublishCall::RespondObject(const Result<Ack>& result, std::string_view assigned_id) {
-  answered_ = true;
   std::string body;
   AppendResultJson(result, assigned_id, body);
   ResponseHead head =
@@ -218,7 +251,6 @@ void HttpPublishCall::RespondObject(const Result<Ack>& result, std::string_view 
 }
 
 void HttpPublishCall::RespondBatch(std::span<const Result<Ack>> results) {
-  answered_ = true;
   bool lines = shape_ == Shape::kLines;
   std::string body = lines ? "" : "[";
   results_.Complete(results, [&](const Result<Ack>& result, std::string_view assigned_id) {

@@ -35,13 +35,17 @@ class HttpPublishCall final : public ExchangeHandler, private PublishIntake::Rec
   enum class Shape : uint8_t { kObject, kArray, kLines };
 
   void OnResults(std::span<const Result<Ack>> results) override;
-  Status TakeBody(LogBatch& batch);
+  // Each returns an error when nothing of the body is to be published.
+  Status TakeObject();
   Status TakeArray(JsonScanner& scanner, LogBatch& batch);
   Status TakeLines(LogBatch& batch);
-  // Takes one entry: into the batch, or refused among the results. An error only when the text is
-  // not JSON.
-  Status TakeEntry(JsonScanner& scanner, LogBatch& batch);
-  Status ReadEntry(JsonScanner& scanner, LogBatch& batch);
+  void Submit(LogBatch batch);
+  // Reads and validates one entry.
+  Status ReadEntry(JsonScanner& scanner, EventRequest& request);
+  // Gives an event without an event_id one, which `assigned_id` holds.
+  void Identify(EntryView& entry, std::string& assigned_id);
+  void AcceptInto(LogBatch& batch, EntryView entry);
+  void RefuseEntry(Error error);
   Status CountEntry() const;
   void Refuse(Error error);
   void RespondObject(const Result<Ack>& result, std::string_view assigned_id);

@@ -18,7 +18,7 @@ void PublishIntake::Add(const Client& client, const EntryView& entry) {
   } else {
     group_->AddInvalidation(entry);
   }
-  if (!group_runs_.empty() && group_runs_.back().to == client.ref()) {
+  if (!group_runs_.empty() && group_runs_.back().to.IsOf(client)) {
     ++group_runs_.back().count;
   } else {
     group_runs_.push_back({client.ref(), 1});
