@@ -66,7 +66,11 @@ TEST(Accept, TakesTheMostSpecificRange) {
 }
 
 TEST(BearerTokens, AreTakenOnlyFromOneWellFormedField) {
-  auto token = [](const char* value) { return BearerToken({{"authorization", value}}); };
+  auto token = [](const char* value) -> std::optional<std::string> {
+    Headers headers{{"authorization", value}};
+    auto found = BearerToken(headers);
+    return found ? std::optional<std::string>(*found) : std::nullopt;
+  };
   EXPECT_EQ(token("Bearer abc"), "abc");
   EXPECT_EQ(token("bearer  abc "), "abc");
   EXPECT_EQ(token("Bearer"), std::nullopt);

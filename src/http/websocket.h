@@ -103,6 +103,8 @@ class WebSocketReceiver {
   // After OnClose() or OnViolation() bytes are ignored. `now_ms` is monotonic.
   void Feed(std::string_view bytes, uint64_t now_ms);
   bool ended() const { return ended_; }
+  // Between messages: nothing is allocated.
+  bool idle() const { return parser_ == nullptr; }
 
  private:
   struct Parser;

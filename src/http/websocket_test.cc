@@ -168,6 +168,25 @@ TEST(WebSocketReceiver, CutsOffAFloodOfPingsButNotASlowStream) {
   EXPECT_TRUE(receiver.ended());
 }
 
+TEST(WebSocketReceiver, HoldsNothingBetweenMessages) {
+  Recorder recorder;
+  WebSocketLimits limits;
+  WebSocketReceiver receiver(Role::kServer, limits, recorder);
+  EXPECT_TRUE(receiver.idle());
+  std::string frame = Frame(0x01, "one");
+  for (char c : frame) {
+    receiver.Feed({&c, 1}, 0);
+    EXPECT_FALSE(receiver.idle());
+  }
+  receiver.Feed(Frame(0x80, "two") + Frame(0x89, "ping"), 0);
+  EXPECT_TRUE(receiver.idle());
+  receiver.Feed(Frame(0x81, "whole") + frame.substr(0, 1), 0);
+  EXPECT_FALSE(receiver.idle());
+  receiver.Feed(frame.substr(1) + Frame(0x80, ""), 0);
+  EXPECT_TRUE(receiver.idle());
+  EXPECT_EQ(recorder.heard, (Heard{"text:onetwo", "ping:ping", "text:whole", "text:one"}));
+}
+
 TEST(WebSocketReceiver, IgnoresWhatFollowsTheEnd) {
   EXPECT_EQ(Receive(Frame(0x88, "") + Frame(0x81, "late")), Heard{"close:1005:"});
   EXPECT_EQ(Receive(Frame(0x83, "") + Frame(0x81, "late")), Heard{"violation:1002"});
