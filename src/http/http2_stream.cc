@@ -102,7 +102,7 @@ int32_t Http2Stream::SubmitRequest(nghttp2_session* ng, const RequestHead& head,
   if (!head.query.empty()) path += "?" + head.query;
   FieldArray fields;
   fields.Add(":method", head.method);
-  fields.Add(":scheme", head.scheme.empty() ? "http" : head.scheme);
+  fields.Add(":scheme", head.scheme.empty() ? std::string_view("http") : head.scheme);
   fields.Add(":path", path);
   if (!head.authority.empty()) fields.Add(":authority", head.authority);
   fields.Add(head.headers);
