@@ -5,23 +5,23 @@ semantics.md 2.3, 10.2; edge-protocol.md. Every test ends by proving that a well
 import base64, hashlib, hmac, json, pathlib, socket, sys, time, unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-import galaxy
+import harness
 import grpc
 
-publish_pb, push_pb = galaxy.messages("galaxy/backend/publish/v1/publish", "galaxy/backend/push/v1/push")
+publish_pb, push_pb = harness.messages("galaxy/backend/publish/v1/publish", "galaxy/backend/push/v1/push")
 
 
 class PublishRefusals(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.backend = galaxy.backend()
+        cls.backend = harness.backend()
         cls.addClassCleanup(cls.backend.__exit__, None)
 
     def tearDown(self):
-        self.assertRegex(galaxy.publish(self.backend.listen, user_id="neighbour"), r"^[0-9a-f]{16}-[0-9a-f]{12}$")
+        self.assertRegex(harness.publish(self.backend.listen, user_id="neighbour"), r"^[0-9a-f]{16}-[0-9a-f]{12}$")
 
     def refused(self, status, field, body, content_type="application/json", path="/v1/events"):
-        answer = galaxy.post(self.backend.listen, path, body, content_type)
+        answer = harness.post(self.backend.listen, path, body, content_type)
         self.assertEqual(answer.status, status, answer.text)
         if field is not None:
             error = answer.json["error"]
@@ -68,7 +68,7 @@ class PublishRefusals(unittest.TestCase):
         self.refused(413, None, b" " * (17 << 20))
 
     def test_a_batch_over_10000_entries_is_refused_whole(self):
-        answer = galaxy.post(self.backend.listen, "/v1/events", json.dumps([self.event()] * 10001))
+        answer = harness.post(self.backend.listen, "/v1/events", json.dumps([self.event()] * 10001))
         self.assertIn(answer.status, (400, 413))
         self.assertIn("10000", answer.text.replace(",", ""))
 
@@ -76,7 +76,7 @@ class PublishRefusals(unittest.TestCase):
         batch = [self.event(event_id="b-%d" % n) for n in range(5)]
         batch[2]["user_id"] = ""
         for body, content_type in ((json.dumps(batch), "application/json"), ("\n".join(map(json.dumps, batch)), "application/x-ndjson")):
-            answer = galaxy.post(self.backend.listen, "/v1/events", body, content_type)
+            answer = harness.post(self.backend.listen, "/v1/events", body, content_type)
             self.assertEqual(answer.status, 200)
             results = answer.json if content_type == "application/json" else answer.lines
             self.assertEqual([("error" in r) for r in results], [False, False, True, False, False])
@@ -84,12 +84,12 @@ class PublishRefusals(unittest.TestCase):
 
     def test_a_broken_ndjson_line_harms_no_other(self):
         body = json.dumps(self.event()) + "\n{broken\n" + json.dumps(self.event())
-        answer = galaxy.post(self.backend.listen, "/v1/events", body, "application/x-ndjson")
+        answer = harness.post(self.backend.listen, "/v1/events", body, "application/x-ndjson")
         self.assertEqual(["error" in r for r in answer.lines], [False, True, False])
 
     def test_the_same_key_with_other_content_is_409_2_2(self):
-        first = galaxy.post(self.backend.listen, "/v1/events", self.event(event_id="same", payload={"a": 1}))
-        again = galaxy.post(self.backend.listen, "/v1/events", self.event(event_id="same", payload={"a": 1}))
+        first = harness.post(self.backend.listen, "/v1/events", self.event(event_id="same", payload={"a": 1}))
+        again = harness.post(self.backend.listen, "/v1/events", self.event(event_id="same", payload={"a": 1}))
         self.assertEqual((again.status, again.json["cursor"], again.json["duplicate"]), (200, first.json["cursor"], True))
         self.refused(409, "event_id", self.event(event_id="same", payload={"a": 2}))
         self.refused(409, "event_id", self.event(event_id="same", payload={"a": 1}, kind="other"))
@@ -102,8 +102,8 @@ class PublishRefusals(unittest.TestCase):
                 self.refused(400, field, body, path="/v1/invalidations")
 
     def test_unknown_paths_and_methods(self):
-        self.assertEqual(galaxy.get(self.backend.listen, "/nothing").status, 404)
-        answer = galaxy.request("DELETE", self.backend.listen, "/v1/events")
+        self.assertEqual(harness.get(self.backend.listen, "/nothing").status, 404)
+        answer = harness.request("DELETE", self.backend.listen, "/v1/events")
         self.assertEqual(answer.status, 405)
         self.assertIn("POST", answer.headers["allow"])
 
@@ -142,22 +142,22 @@ class PublishRefusals(unittest.TestCase):
 class TokenRefusals(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        folder = galaxy.folder()
+        folder = harness.folder()
         cls.folder = folder.__enter__()
         cls.addClassCleanup(folder.__exit__, None, None, None)
-        cls.keys = {a: galaxy.Keys(cls.folder, a) for a in ("EdDSA", "ES256", "RS256")}
+        cls.keys = {a: harness.Keys(cls.folder, a) for a in ("EdDSA", "ES256", "RS256")}
         both = {"keys": [k.public_jwk() for k in cls.keys.values()]}
         cls.keys["EdDSA"].jwks.write_text(json.dumps(both))
-        cls.backend = galaxy.backend()
+        cls.backend = harness.backend()
         cls.addClassCleanup(cls.backend.__exit__, None)
-        cls.gateway = galaxy.gateway(cls.backend.listen, cls.keys["EdDSA"], cls.folder / "gw")
+        cls.gateway = harness.gateway(cls.backend.listen, cls.keys["EdDSA"], cls.folder / "gw")
         cls.addClassCleanup(cls.gateway.__exit__, None)
-        galaxy.wait_for("ready", cls.gateway.ready_now)
+        harness.wait_for("ready", cls.gateway.ready_now)
 
     def connect(self, token, **headers):
         """Opens an SSE connection, returns its status and, when it is 200, nothing of the body."""
         host, port = self.gateway.listen.rsplit(":", 1)
-        connection = galaxy.http.client.HTTPConnection(host, int(port), timeout=10)
+        connection = harness.http.client.HTTPConnection(host, int(port), timeout=10)
         self.addCleanup(connection.close)
         connection.request("GET", "/v1/events", headers={"accept": "text/event-stream", "authorization": "Bearer " + token} | headers)
         answer = connection.getresponse()
@@ -190,18 +190,18 @@ class TokenRefusals(unittest.TestCase):
         k = self.keys["EdDSA"]
         good = k.token("u", "s")
         head, body, signature = good.split(".")
-        none = galaxy.b64u(b'{"alg":"none"}') + "." + body + "."
+        none = harness.b64u(b'{"alg":"none"}') + "." + body + "."
         rsa = self.keys["RS256"]
         from cryptography.hazmat.primitives import serialization
         pem = rsa.key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-        text = galaxy.b64u(json.dumps({"alg": "HS256", "kid": rsa.kid}).encode()) + "." + body
-        confused = text + "." + galaxy.b64u(hmac.new(pem, text.encode(), hashlib.sha256).digest())
-        with galaxy.folder() as elsewhere:
-            foreign = galaxy.Keys(elsewhere, "EdDSA").token("u", "s")
+        text = harness.b64u(json.dumps({"alg": "HS256", "kid": rsa.kid}).encode()) + "." + body
+        confused = text + "." + harness.b64u(hmac.new(pem, text.encode(), hashlib.sha256).digest())
+        with harness.folder() as elsewhere:
+            foreign = harness.Keys(elsewhere, "EdDSA").token("u", "s")
         cases = {
             "alg none": none, "HS256 with the public key": confused, "another key under our kid": foreign,
             "signature cut": head + "." + body + "." + signature[:-4], "signature missing": head + "." + body + ".",
-            "body altered": head + "." + galaxy.b64u(json.dumps(k.claims("admin", "s")).encode()) + "." + signature,
+            "body altered": head + "." + harness.b64u(json.dumps(k.claims("admin", "s")).encode()) + "." + signature,
             "unknown kid": k.token("u", "s", header={"kid": "nobody"}), "unknown crit": k.token("u", "s", header={"crit": ["x"], "x": 1}),
             "alg of another key": k.token("u", "s", header={"alg": "ES256"}), "five parts": good + ".a.b", "empty": "", "junk": "\x7f" * 20,
             "huge": "a" * 20000,

@@ -6,7 +6,7 @@ EVENTS in the environment changes the number.
 import collections, json, os, pathlib, random, subprocess, sys, threading, time, unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-import galaxy
+import harness
 
 EVENTS = int(os.environ.get("EVENTS", "100000"))
 # Ten sessions: users with three, two and one devices, so that fan-out and single devices mix.
@@ -31,18 +31,18 @@ class HundredThousand(unittest.TestCase):
         seed = random.SystemRandom().randrange(1 << 32)
         print("seed", seed)
         rng = random.Random(seed)
-        with galaxy.folder() as folder:
+        with harness.folder() as folder:
             events = list(mixed_events(rng))
             file = folder / "events.ndjson"
             file.write_text("".join(json.dumps(e, ensure_ascii=False) + "\n" for e in events))
-            keys = galaxy.Keys(folder)
-            with galaxy.backend() as backend, galaxy.gateway(backend.listen, keys, folder / "gw") as gateway:
-                galaxy.wait_for("ready", gateway.ready_now)
+            keys = harness.Keys(folder)
+            with harness.backend() as backend, harness.gateway(backend.listen, keys, folder / "gw") as gateway:
+                harness.wait_for("ready", gateway.ready_now)
                 expected = {s: [e for e in events if e["user_id"] == s[0] and e["device_session_id"] in ("", s[1])] for s in SESSIONS}
                 listeners = {s: self.listen(gateway, keys, folder, s, len(expected[s])) for s in SESSIONS}
-                galaxy.wait_for("all are connected", lambda: gateway.metric("galaxy_push_edge_connections") == len(SESSIONS))
+                harness.wait_for("all are connected", lambda: gateway.metric("galaxy_push_edge_connections") == len(SESSIONS))
                 started = time.monotonic()
-                published = subprocess.run([galaxy.BINARY, "publish", "--backend", backend.listen, str(file)], capture_output=True, text=True, timeout=240)
+                published = subprocess.run([harness.BINARY, "publish", "--backend", backend.listen, str(file)], capture_output=True, text=True, timeout=240)
                 self.assertEqual(published.returncode, 0, published.stderr[-2000:])
                 cursors = {e["event_id"]: r["cursor"] for e, r in zip(events, map(json.loads, published.stdout.splitlines()))}
                 self.assertEqual(len(cursors), EVENTS)
@@ -63,7 +63,7 @@ class HundredThousand(unittest.TestCase):
     def listen(self, gateway, keys, folder, session, count):
         token = folder / ("token-%s-%s" % session)
         token.write_text(keys.token(*session))
-        process = subprocess.Popen([galaxy.BINARY, "listen", "--url", "ws://%s/v1/events" % gateway.listen, "--token-file", token,
+        process = subprocess.Popen([harness.BINARY, "listen", "--url", "ws://%s/v1/events" % gateway.listen, "--token-file", token,
                                     "--jwks", "http://%s/.well-known/jwks.json" % gateway.listen, "--count", str(count)],
                                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.addCleanup(process.kill)

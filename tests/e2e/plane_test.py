@@ -2,29 +2,29 @@
 import pathlib, signal, sys, unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-import galaxy
+import harness
 import grpc
 from sse import SseClient
 
-push = galaxy.messages("galaxy/backend/push/v1/push")
+push = harness.messages("galaxy/backend/push/v1/push")
 
 
 class Plane(unittest.TestCase):
     def setUp(self):
-        folder = galaxy.folder()
+        folder = harness.folder()
         self.folder = folder.__enter__()
         self.addCleanup(folder.__exit__, None, None, None)
-        self.keys = galaxy.Keys(self.folder)
-        self.backend = self.started(galaxy.backend())
+        self.keys = harness.Keys(self.folder)
+        self.backend = self.started(harness.backend())
 
     def started(self, process):
         self.addCleanup(process.__exit__, None)
         return process
 
     def gateway(self, id, *arguments, data=None, ready=True):
-        g = self.started(galaxy.gateway(self.backend.listen, self.keys, self.folder / (data or id), *arguments, id=id))
+        g = self.started(harness.gateway(self.backend.listen, self.keys, self.folder / (data or id), *arguments, id=id))
         if ready:
-            galaxy.wait_for("%s is ready" % id, g.ready_now)
+            harness.wait_for("%s is ready" % id, g.ready_now)
         return g
 
     def client(self, gateway, user="u-1", session="s-1", cursor=None):
@@ -34,7 +34,7 @@ class Plane(unittest.TestCase):
         return c
 
     def publish(self, **event):
-        return galaxy.publish(self.backend.listen, **({"user_id": "u-1"} | event))
+        return harness.publish(self.backend.listen, **({"user_id": "u-1"} | event))
 
     def test_a_client_resumes_at_another_gateway_of_the_plane_7_4(self):
         one, two = self.gateway("gw-1"), self.gateway("gw-2")
@@ -55,11 +55,11 @@ class Plane(unittest.TestCase):
         self.assertEqual([c.until("event")["cursor"] for _ in range(4)], sent[2:])
 
     def test_gateways_with_one_key_file_sign_alike(self):
-        made = galaxy.subprocess.run([galaxy.BINARY, "keys", "envelope", "--out", str(self.folder / "envelope.json")], capture_output=True, text=True)
+        made = harness.subprocess.run([harness.BINARY, "keys", "envelope", "--out", str(self.folder / "envelope.json")], capture_output=True, text=True)
         self.assertEqual(made.returncode, 0, made.stderr)
         shared = ["--envelope-keys", self.folder / "envelope.json"]
         one, two = self.gateway("gw-1", *shared), self.gateway("gw-2", *shared)
-        answers = [galaxy.get(g.listen, "/.well-known/jwks.json").json for g in (one, two)]
+        answers = [harness.get(g.listen, "/.well-known/jwks.json").json for g in (one, two)]
         self.assertEqual(answers[0], answers[1])
         self.assertNotIn("d", answers[0]["keys"][0])
 
@@ -71,13 +71,13 @@ class Plane(unittest.TestCase):
         self.assertEqual(c.until("event")["cursor"], before)
         address = self.backend.listen
         self.backend.stop(signal.SIGKILL)
-        self.backend = self.started(galaxy.backend(listen=address))
+        self.backend = self.started(harness.backend(listen=address))
         gap = c.until("gap")
         self.assertEqual(gap["reason"], "unknown")
         self.assertGreater(gap["head"], before)
         # Invalidations may have been lost with the old log: those admitted before sign in again (9.3).
         self.assertEqual(c.until("bye")["code"], 4504)
-        galaxy.wait_for("ready again", g.ready_now)
+        harness.wait_for("ready again", g.ready_now)
         again = self.client(g)
         again.until("welcome")
         after = self.publish()
@@ -108,9 +108,9 @@ class Plane(unittest.TestCase):
 
     def test_a_restarted_gateway_still_refuses_what_was_revoked_8_7(self):
         g = self.gateway("gw-1")
-        galaxy.invalidate(self.backend.listen, user_id="u-1", device_session_id="s-1", reason="stolen")
+        harness.invalidate(self.backend.listen, user_id="u-1", device_session_id="s-1", reason="stolen")
         token = self.keys.token("u-1", "s-1")
-        galaxy.wait_for("refused", lambda: SseClient(g.listen, token).status == 401)
+        harness.wait_for("refused", lambda: SseClient(g.listen, token).status == 401)
         g.stop(signal.SIGKILL)
         g = self.gateway("gw-1")
         self.assertEqual(SseClient(g.listen, token).status, 401)
@@ -118,8 +118,8 @@ class Plane(unittest.TestCase):
     def test_a_superseded_gateway_alarms_and_is_not_ready_5_3(self):
         one = self.gateway("same", data="a")
         two = self.gateway("same", data="b")
-        galaxy.wait_for("the first is not ready", lambda: galaxy.get(one.admin, "/readyz").status == 503)
-        self.assertIn("superseded", galaxy.get(one.admin, "/readyz").text)
+        harness.wait_for("the first is not ready", lambda: harness.get(one.admin, "/readyz").status == 503)
+        self.assertIn("superseded", harness.get(one.admin, "/readyz").text)
         self.assertTrue(two.ready_now())
 
     def test_a_draining_gateway_sends_clients_elsewhere_and_exits_with_0_6_5(self):
@@ -141,7 +141,7 @@ class Plane(unittest.TestCase):
         self.assertIn(last, stored)
 
     def test_a_reader_that_the_ring_overtakes_is_told_4_6(self):
-        small = self.started(galaxy.backend("--ring-bytes", "1MiB"))
+        small = self.started(harness.backend("--ring-bytes", "1MiB"))
         channel = grpc.insecure_channel(small.listen, options=[("grpc.http2.lookahead_bytes", 1024), ("grpc.http2.bdp_probe", 0)])
         self.addCleanup(channel.close)
         call = channel.unary_stream("/galaxy.backend.push.v1.Push/SubscribePush", push.GatewaySubscribeRequest.SerializeToString, push.PushEvent.FromString)(
@@ -149,7 +149,7 @@ class Plane(unittest.TestCase):
         call.initial_metadata()
         body = "\n".join('{"user_id":"u","kind":"k","payload":{"x":"%s"}}' % ("y" * 1000) for _ in range(4000))
         for _ in range(5):
-            self.assertEqual(galaxy.post(small.listen, "/v1/events", body, "application/x-ndjson").status, 200)
+            self.assertEqual(harness.post(small.listen, "/v1/events", body, "application/x-ndjson").status, 200)
         cursors = []
         with self.assertRaises(grpc.RpcError) as caught:
             for entry in call:

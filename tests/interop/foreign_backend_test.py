@@ -2,11 +2,11 @@
 import concurrent.futures, pathlib, sys, threading, unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-import galaxy
+import harness
 import grpc
 from sse import SseClient
 
-push = galaxy.messages("galaxy/backend/push/v1/push")
+push = harness.messages("galaxy/backend/push/v1/push")
 
 
 class ContractOnlyBackend:
@@ -58,19 +58,19 @@ class ContractOnlyBackend:
 
 class ForeignBackend(unittest.TestCase):
     def setUp(self):
-        folder = galaxy.folder()
+        folder = harness.folder()
         self.folder = folder.__enter__()
         self.addCleanup(folder.__exit__, None, None, None)
-        self.keys = galaxy.Keys(self.folder)
+        self.keys = harness.Keys(self.folder)
         self.backend = ContractOnlyBackend()
         self.addCleanup(lambda: self.backend.stop())
         self.start_gateway()
 
     def start_gateway(self, *arguments):
-        self.gateway = galaxy.gateway(self.backend.address, self.keys, self.folder / "gw", *arguments)
+        self.gateway = harness.gateway(self.backend.address, self.keys, self.folder / "gw", *arguments)
         self.addCleanup(self.gateway.__exit__, None)
-        galaxy.wait_for("the gateway subscribed", lambda: self.backend.requests)
-        galaxy.wait_for("the gateway is ready", self.gateway.ready_now)
+        harness.wait_for("the gateway subscribed", lambda: self.backend.requests)
+        harness.wait_for("the gateway is ready", self.gateway.ready_now)
 
     def client(self, user="u-1", session="s-1", **more):
         c = SseClient(self.gateway.listen, self.keys.token(user, session), **more)
@@ -109,15 +109,15 @@ class ForeignBackend(unittest.TestCase):
 
     def test_a_restarted_gateway_resumes_and_assumes_the_worst_4_8_9_3(self):
         cursor = self.backend.event("u-1", b'{"n":1}')
-        galaxy.wait_for("the cursor is persisted", lambda: any(cursor in p.read_text(errors="replace") for p in (self.folder / "gw").rglob("*") if p.is_file() and p.suffix != ".json"))
+        harness.wait_for("the cursor is persisted", lambda: any(cursor in p.read_text(errors="replace") for p in (self.folder / "gw").rglob("*") if p.is_file() and p.suffix != ".json"))
         self.assertEqual(self.gateway.terminate(), 0)
         before = len(self.backend.requests)
-        self.gateway = galaxy.gateway(self.backend.address, self.keys, self.folder / "gw")
+        self.gateway = harness.gateway(self.backend.address, self.keys, self.folder / "gw")
         self.addCleanup(self.gateway.__exit__, None)
-        galaxy.wait_for("it subscribes again", lambda: len(self.backend.requests) > before)
+        harness.wait_for("it subscribes again", lambda: len(self.backend.requests) > before)
         self.assertEqual(self.backend.requests[-1].cursor, cursor)
-        galaxy.wait_for("it is ready", self.gateway.ready_now)
-        self.assertEqual(galaxy.wait_for("a feed gap is counted", lambda: self.gateway.metric("galaxy_push_feed_gaps_total")), 1)
+        harness.wait_for("it is ready", self.gateway.ready_now)
+        self.assertEqual(harness.wait_for("a feed gap is counted", lambda: self.gateway.metric("galaxy_push_feed_gaps_total")), 1)
 
     def test_a_backend_that_comes_back_means_a_gap_for_connected_clients_4_8_7_5(self):
         c = self.client()
@@ -140,7 +140,7 @@ class ForeignBackend(unittest.TestCase):
         with self.backend.changed:
             self.backend.entries.append(push.PushEvent(client_event=push.ClientEvent(user_id="u", kind="k", payload=b"{}"), cursor="x" * 129))
             self.backend.changed.notify_all()
-        galaxy.wait_for("an alarm", lambda: self.gateway.metric("galaxy_push_feed_alarms_total"))
+        harness.wait_for("an alarm", lambda: self.gateway.metric("galaxy_push_feed_alarms_total"))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 """A client of the gateway's SSE edge with nothing but the standard library."""
 import http.client, json
-import galaxy
+import harness
 
 
 class SseClient:
     def __init__(self, address, token, cursor=None):
         host, port = address.rsplit(":", 1)
-        self.connection = http.client.HTTPConnection(host, int(port), timeout=galaxy.DEADLINE_S)
+        self.connection = http.client.HTTPConnection(host, int(port), timeout=harness.DEADLINE_S)
         headers = {"accept": "text/event-stream", "authorization": "Bearer " + token}
         if cursor:
             headers["last-event-id"] = cursor
