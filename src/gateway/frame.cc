@@ -38,7 +38,7 @@ class FrameWriter {
   std::string out_;
 };
 
-std::string_view ResumeName(Resume resume) {
+std::string_view ResumeName(WelcomeResume resume) {
   constexpr std::array<std::string_view, 3> kNames = {"fresh", "resumed", "gap"};
   return kNames[static_cast<size_t>(resume)];
 }
@@ -53,7 +53,7 @@ std::string WelcomeJson(const WelcomeFrame& frame) {
   FrameWriter writer("welcome");
   writer.Text("session", frame.session).Text("user", frame.user);
   writer.Text("resume", ResumeName(frame.resume));
-  if (frame.resume == Resume::kGap) writer.Text("reason", frame.reason);
+  if (frame.resume == WelcomeResume::kGap) writer.Text("reason", frame.reason);
   writer.Text("head", frame.head).Number("heartbeat_ms", frame.heartbeat_ms);
   writer.Number("now_ms", frame.now_ms).Number("token_expires_ms", frame.token_expires_ms);
   return writer.Done();

@@ -18,13 +18,13 @@ enum class Encoding : uint8_t {
 inline constexpr size_t kEncodingCount = 2;
 std::string_view EncodingName(Encoding encoding);  // "websocket", "sse"
 
-enum class Resume : uint8_t { kFresh, kResumed, kGap };
+enum class WelcomeResume : uint8_t { kFresh, kResumed, kGap };
 
 // The frames of docs/edge-protocol.md as JSON text, all but `event` (envelope/encode.h). Views are
 // read during the call only.
 struct WelcomeFrame {
   std::string_view session, user;
-  Resume resume = Resume::kFresh;
+  WelcomeResume resume = WelcomeResume::kFresh;
   std::string_view reason;  // with kGap
   std::string_view head;
   uint64_t heartbeat_ms = 0, now_ms = 0, token_expires_ms = 0;

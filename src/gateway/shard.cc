@@ -50,7 +50,7 @@ void Shard::Gap(std::string_view reason, std::string_view floor, bool foreign) {
     ClientSession* session = slot.session;
     if (session == nullptr) continue;
     if (session->state_ == SessionState::kWaiting) {
-      Welcome(*session, Resume::kGap, reason);
+      Welcome(*session, WelcomeResume::kGap, reason);
       continue;
     }
     Slice& frame = frames[static_cast<size_t>(session->encoding_)];

@@ -151,7 +151,7 @@ class Shard {
 
   // Admission and resume (shard_admit.cc).
   void BeginResume(ClientSession& session, std::string_view cursor, bool may_wait);
-  void Welcome(ClientSession& session, Resume resume, std::string_view reason);
+  void Welcome(ClientSession& session, WelcomeResume resume, std::string_view reason);
   void RetryWaiting();
   void TakeSlot(ClientSession& session);
   void FreeSlot(ClientSession& session);

@@ -41,8 +41,8 @@ Status Shard::Admit(ClientSession& session, const ClientIdentity& who, std::stri
 }
 
 void Shard::BeginResume(ClientSession& session, std::string_view cursor, bool may_wait) {
-  if (cursor.empty()) return Welcome(session, Resume::kFresh, "");
-  if (!IsCursorText(cursor)) return Welcome(session, Resume::kGap, "malformed");
+  if (cursor.empty()) return Welcome(session, WelcomeResume::kFresh, "");
+  if (!IsCursorText(cursor)) return Welcome(session, WelcomeResume::kGap, "malformed");
   using Match = ReplayRing::Match;
   ReplayRing::Found found = ring_.Find(cursor, delivered_);
   // Of an opaque cursor nobody can say whether it is beyond the newest entry or was never here.
@@ -59,19 +59,19 @@ void Shard::BeginResume(ClientSession& session, std::string_view cursor, bool ma
     case Match::kFound:
       session.replay_from_ = found.after;
       session.replay_at_ = 0;
-      return Welcome(session, Resume::kResumed, "");
+      return Welcome(session, WelcomeResume::kResumed, "");
     case Match::kEvicted:
-      return Welcome(session, Resume::kGap, "evicted");
+      return Welcome(session, WelcomeResume::kGap, "evicted");
     case Match::kUnknown:
-      return Welcome(session, Resume::kGap, "unknown");
+      return Welcome(session, WelcomeResume::kGap, "unknown");
     case Match::kFuture:
-      return Welcome(session, Resume::kGap, "future");
+      return Welcome(session, WelcomeResume::kGap, "future");
     case Match::kMalformed:
-      return Welcome(session, Resume::kGap, "malformed");
+      return Welcome(session, WelcomeResume::kGap, "malformed");
   }
 }
 
-void Shard::Welcome(ClientSession& session, Resume resume, std::string_view reason) {
+void Shard::Welcome(ClientSession& session, WelcomeResume resume, std::string_view reason) {
   session.waiting_cursor_.reset();
   std::string_view head = Head();
   std::string json = WelcomeJson({.session = session.session_id(),
@@ -83,8 +83,8 @@ void Shard::Welcome(ClientSession& session, Resume resume, std::string_view reas
                                   .now_ms = clock_.WallMs(),
                                   .token_expires_ms = session.expires_ms_});
   // Who resumes still has to get the events before `head`; everybody else continues from it.
-  EnqueueFrame(session, resume == Resume::kResumed ? std::string_view() : head, json);
-  if (resume != Resume::kResumed) {
+  EnqueueFrame(session, resume == WelcomeResume::kResumed ? std::string_view() : head, json);
+  if (resume != WelcomeResume::kResumed) {
     session.state_ = SessionState::kLive;
     return;
   }

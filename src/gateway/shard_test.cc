@@ -78,6 +78,18 @@ TEST_F(ShardTest, ResumeReplaysWhatWasMissedThenGoesLive) {  // semantics.md 7.4
   EXPECT_EQ(client->Frame("caught_up"), "{\"caught_up\":{\"cursor\":\"" + At(105) + "\"}}");
 }
 
+TEST_F(ShardTest, NewcomerGetsNothingFromBeforeItsWelcome) {  // semantics.md 7.1
+  auto here = Connect("a", "s1");
+  Publish("a");  // collected, not yet signed
+  FakeClient newcomer(*shard);
+  ASSERT_TRUE(shard->Admit(newcomer.session, Who("a", "s2"), ""));
+  Publish("a");
+  Run();
+  EXPECT_THAT(here->EventIds(), ElementsAre("101", "102"));
+  EXPECT_THAT(newcomer.EventIds(), ElementsAre("102"));
+  EXPECT_THAT(newcomer.Frame("welcome"), HasSubstr(At(101)));
+}
+
 TEST_F(ShardTest, ResumeDecisionsNameTheirReason) {  // semantics.md 7.4
   config.window_ms = 1'000;
   Restart();
@@ -252,6 +264,7 @@ TEST_F(ShardTest, SlowConnectionIsClosedByBytesAndNobodyElse) {  // semantics.md
 TEST_F(ShardTest, SlowConnectionIsClosedByAge) {  // semantics.md 7.6
   auto slow = Connect("a", "s1");
   slow->room = 10;
+  Publish("a");
   Publish("a");
   Run();
   Pass(9'000);

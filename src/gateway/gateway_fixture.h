@@ -1,0 +1,229 @@
+#pragma once
+
+// A whole gateway on loopback with a scripted backend in front and raw clients behind, on virtual
+// time, for tests.
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "auth/mint.h"
+#include "base/ids.h"
+#include "base/random.h"
+#include "envelope/verifier.h"
+#include "event/wire.h"
+#include "gateway/gateway.h"
+#include "gateway/shard_fixture.h"
+#include "grpc/server.h"
+#include "http/http1_test_client.h"
+#include "http/server.h"
+
+namespace galaxy::push {
+
+// Serves SubscribePush and does what the test says. `metadata` is sent with each subscription;
+// without any it is a backend that knows nothing but the contract.
+class ScriptedBackend {
+ public:
+  explicit ScriptedBackend(Loop& loop) {
+    router_.Add("/galaxy.backend.push.v1.Push/SubscribePush",
+                [this](GrpcServerCall& call) { return std::make_unique<Handler>(*this, call); });
+    auto server = HttpServer::Open(loop, {"127.0.0.1", 0}, {}, router_);
+    EXPECT_TRUE(server);
+    server_ = std::move(*server);
+  }
+  const Address& address() const { return server_->bound(); }
+
+  // What the next subscriptions are answered with.
+  void Answer(std::string resume, uint64_t start, uint64_t head,
+              std::string invalidations = "complete") {
+    metadata = {{"push-resume", resume},
+                {"push-resume-reason", resume == "gap" ? "evicted" : ""},
+                {"push-start-cursor", At(start)},
+                {"push-head-cursor", At(head)},
+                {"push-invalidations", invalidations},
+                {"push-generation", "1"},
+                {"push-canary-ms", "5000"}};
+  }
+  static std::string At(uint64_t n) { return Cursor{n, 1'763'850'000'000 + n}.Format(); }
+
+  void Send(const EntryView& entry) {
+    std::string framed;
+    AppendEntryVerbatim(entry, framed);
+    call().Write(EntryMessage(framed));
+  }
+  void Event(uint64_t n, std::string_view user, std::string_view device = "",
+             size_t payload_bytes = 10) {
+    std::string cursor = At(n), id = std::to_string(n);
+    std::string payload = "\"" + std::string(payload_bytes, 'x') + "\"";
+    Send({.type = EntryType::kEvent,
+          .user_id = user,
+          .device_session_id = device,
+          .kind = "k",
+          .payload = payload,
+          .event_id = id,
+          .cursor = cursor});
+  }
+  void Canary(uint64_t n) { Event(n, kCanaryUser); }
+  void Invalidation(uint64_t n, std::string_view user, std::string_view device) {
+    std::string cursor = At(n);
+    Send({.type = EntryType::kInvalidation,
+          .user_id = user,
+          .device_session_id = device,
+          .reason = "stolen",
+          .cursor = cursor});
+  }
+  void End(GrpcStatus status, std::string_view reason) {
+    auto ended = std::exchange(call_, {});
+    ASSERT_FALSE(ended.expired());
+    ended.lock()->Finish(status, reason, {{"push-close-reason", std::string(reason)}});
+  }
+  GrpcServerCall& call() {
+    auto held = call_.lock();
+    CHECK(held != nullptr);
+    return *held;  // the exchange holds it
+  }
+
+  struct Subscription {
+    std::string request;
+    Metadata metadata;
+  };
+  std::vector<Subscription> subscriptions;
+  Metadata metadata;
+  int cancelled = 0;
+
+ private:
+  struct Handler final : GrpcCallHandler {
+    Handler(ScriptedBackend& b, GrpcServerCall& c) : backend(b), the_call(c) {}
+    void OnMessage(std::string_view message) override {
+      backend.subscriptions.push_back({std::string(message), the_call.metadata()});
+      backend.call_ = the_call.weak_from_this();
+      if (!backend.metadata.empty()) the_call.SendMetadata(backend.metadata);
+    }
+    void OnHalfClose() override {}
+    void OnCancelled(const Error&) override { ++backend.cancelled; }
+    ScriptedBackend& backend;
+    GrpcServerCall& the_call;
+  };
+  GrpcRouter router_{nullptr, {}};
+  std::unique_ptr<HttpServer> server_;
+  std::weak_ptr<GrpcServerCall> call_;
+};
+
+class GatewayTest : public testing::Test {
+ protected:
+  GatewayTest() {
+    config.id = "gw-1";
+    config.backend = backend.address();
+    config.listen = {"127.0.0.1", 0};
+    config.data_dir = testing::TempDir() + "gateway-" + std::to_string(RandomU64());
+    config.allowed_origins = {"http://page.example"};
+    config.reload_ms = 0;
+  }
+  ~GatewayTest() override {
+    gateway.reset();
+    std::filesystem::remove_all(config.data_dir);
+  }
+
+  GatewayKeys Keys() {
+    TokenVerifierOptions options{
+        .issuers = {
+            {.issuer = "iss", .audience = "aud", .keys = *Jwks::Parse(login.ToPublicJwks())}}};
+    return {*TokenVerifier::Create(std::move(options)), envelope};
+  }
+  void Start() {
+    auto opened = Gateway::Open(loop, config, Keys());
+    ASSERT_TRUE(opened) << opened.error().message;
+    gateway = std::move(*opened);
+  }
+  // A gateway whose feed has passed its barrier; the newest entry is At(11).
+  void StartReady() {
+    backend.Answer("fresh", 10, 10);
+    Start();
+    Until([&] { return backend.subscriptions.size() == 1; });
+    backend.Canary(11);
+    Until([&] { return gateway->ready(); });
+  }
+
+  void Until(const std::function<bool()>& condition) { TurnUntil(loop, condition); }
+  // Virtual time passes in small steps.
+  void Pass(uint64_t ms) {
+    for (; ms > 0; ms -= std::min<uint64_t>(ms, 50)) {
+      clock.Advance(std::min<uint64_t>(ms, 50));
+      TurnSome(loop);
+    }
+  }
+
+  std::string Token(std::string user, std::string session, int64_t lifetime_s = 3600) {
+    uint64_t now_s = clock.WallMs() / 1000;
+    return MintToken({.issuer = "iss",
+                      .audience = "aud",
+                      .user_id = std::move(user),
+                      .session_id = std::move(session),
+                      .issued_s = now_s - 100,
+                      .expires_s = now_s + static_cast<uint64_t>(lifetime_s)},
+                     login);
+  }
+
+  // A client that has sent its upgrade and got 101.
+  std::unique_ptr<RawClient> Upgrade(std::string target, std::string fields) {
+    auto client = std::make_unique<RawClient>(loop, gateway->bound());
+    client->Send("GET " + target +
+                 " HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                 "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
+                 fields + "\r\n");
+    return client;
+  }
+  std::unique_ptr<RawClient> WebSocket(const std::string& token,
+                                       std::string target = "/v1/events") {
+    std::string fields = "Sec-WebSocket-Protocol: galaxy.push.v1\r\n";
+    if (!token.empty()) fields += "Authorization: Bearer " + token + "\r\n";
+    auto client = Upgrade(std::move(target), fields);
+    std::string head = client->Until("\r\n\r\n");
+    EXPECT_TRUE(head.starts_with("HTTP/1.1 101")) << head;
+    EXPECT_NE(head.find("galaxy.push.v1"), std::string::npos);
+    return client;
+  }
+  // Waits until the client has so many frames; the close frame counts.
+  std::vector<std::string> Frames(RawClient& client, size_t count) {
+    Until([&] { return SplitFrames(client.received).size() >= count; });
+    return SplitFrames(client.received);
+  }
+  std::string Request(const std::string& text) {
+    RawClient client(loop, gateway->bound());
+    client.Send(text);
+    std::string head = client.Until("\r\n\r\n");
+    size_t at = head.find("content-length: ");
+    size_t length = at == std::string::npos ? 0 : std::stoul(head.substr(at + 16));
+    TurnUntil(loop, [&] { return client.received.size() >= length; });
+    return head + client.received;
+  }
+  std::string Get(const std::string& target, const std::string& fields = "") {
+    return Request("GET " + target + " HTTP/1.1\r\nHost: x\r\n" + fields + "\r\n");
+  }
+  std::unique_ptr<RawClient> Stream(const std::string& fields, std::string target = "/v1/events") {
+    auto client = std::make_unique<RawClient>(loop, gateway->bound());
+    client->Send("GET " + target + " HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n" +
+                 fields + "\r\n");
+    return client;
+  }
+  double Metric(std::string_view name) {
+    MetricList list;
+    gateway->CollectMetrics(list);
+    double sum = 0;
+    for (auto& sample : list) sum += sample.name == name ? sample.value : 0;
+    return sum;
+  }
+
+  FakeClock clock;
+  Loop loop{clock};
+  TokenKey login = TokenKey::Generate(TokenAlg::kEdDsa);
+  SigningKeys::Snapshot envelope = *SigningKeys::FromKeys({SigningKey::Generate(0)});
+  ScriptedBackend backend{loop};
+  GatewayConfig config;
+  std::unique_ptr<Gateway> gateway;
+};
+
+}  // namespace galaxy::push

@@ -1,0 +1,393 @@
+// A whole gateway over loopback sockets.
+#include <gmock/gmock.h>
+
+#include "base/file.h"
+#include "gateway/feed_client.h"
+#include "gateway/gateway_fixture.h"
+#include "http/client.h"
+#include "http/websocket.h"
+
+namespace galaxy::push {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+std::string Text(std::string_view json) {
+  std::string frame;
+  AppendClientFrame(frame, WebSocketOpcode::kText, json);
+  return frame;
+}
+
+TEST_F(GatewayTest, EventTravelsFromTheBackendToEveryTransport) {
+  StartReady();
+  auto socket = WebSocket(Token("u", "s1"));
+  auto stream = Stream("Authorization: Bearer " + Token("u", "s2") + "\r\n");
+  Until([&] { return gateway->Sessions("u").size() == 2; });
+  backend.Event(12, "u");
+  auto frames = Frames(*socket, 2);
+  EXPECT_THAT(frames[0], StartsWith("{\"welcome\":{\"session\":\"s1\",\"user\":\"u\""));
+  auto event = ParseJsonEventFrame(frames[1]);
+  ASSERT_TRUE(event);
+  Verifier verifier({"galaxy", "u", "s1"}, *PublicKeys::Parse(envelope->public_jwks()));
+  EXPECT_TRUE(verifier.Verify(*event, {.now_ms = clock.WallMs()}).ok());
+  EXPECT_EQ(event->cursor, ScriptedBackend::At(12));
+  std::string text = stream->Until("id: " + ScriptedBackend::At(12) + "\ndata: " + frames[1]);
+  EXPECT_THAT(text, HasSubstr("content-type: text/event-stream"));
+  EXPECT_THAT(text, HasSubstr("retry: "));
+}
+
+TEST_F(GatewayTest, ServerSentEventsOverHttp2) {  // docs/edge-protocol.md
+  struct Reader final : ResponseHandler {
+    void OnHead(const ResponseHead& h) override { head = h; }
+    void OnBody(std::string_view bytes) override { body += bytes; }
+    void OnEnd(const Headers&) override { ended = true; }
+    void OnFailed(const Error&) override { ended = true; }
+    ResponseHead head;
+    std::string body;
+    bool ended = false;
+  } reader;
+  StartReady();
+  auto client = HttpClient::NewHttp2(loop, gateway->bound(), {});
+  RequestHead head;
+  head.method = "GET";
+  head.path = "/v1/events";
+  head.scheme = "http";
+  head.authority = "x";
+  head.headers = {{"accept", "text/event-stream"}, {"authorization", "Bearer " + Token("u", "s1")}};
+  auto request = client->Start(head, nullptr, reader);
+  Until([&] { return reader.body.find("welcome") != std::string::npos; });
+  backend.Event(12, "u");
+  Until([&] { return reader.body.find("\"event_id\":\"12\"") != std::string::npos; });
+  backend.Invalidation(13, "u", "s1");
+  Until([&] { return reader.ended; });
+  EXPECT_EQ(reader.head.status, 200);
+  EXPECT_THAT(reader.body, HasSubstr("data: {\"bye\":{\"code\":4503,\"reason\":\"stolen\""));
+}
+
+TEST_F(GatewayTest, HelloCarriesTokenAndCursor) {  // docs/edge-protocol.md
+  StartReady();
+  backend.Event(12, "u");
+  backend.Event(13, "u");
+  Until([&] { return Metric("galaxy_push_feed_entries_total") == 3; });
+  auto socket = WebSocket("");
+  socket->Send(Text("{\"hello\":{\"token\":\"" + Token("u", "s1") + "\",\"cursor\":\"" +
+                    ScriptedBackend::At(12) + "\"}}"));
+  auto frames = Frames(*socket, 3);
+  EXPECT_THAT(frames[0], HasSubstr("\"resume\":\"resumed\""));
+  EXPECT_THAT(frames[1], HasSubstr("\"event_id\":\"13\""));
+  EXPECT_THAT(frames[2], StartsWith("{\"caught_up\""));
+}
+
+TEST_F(GatewayTest, RefusalsOfAWebSocketFollowTheUpgrade) {  // docs/edge-protocol.md
+  StartReady();
+  struct {
+    std::string send;
+    uint64_t wait_ms;
+    std::string bye;
+  } cases[] = {
+      {"", 5'100, "{\"bye\":{\"code\":4408,\"reason\":\"hello_timeout\",\"verdict\":\"resume\""},
+      {Text("{\"hello\":{\"token\":\"x\"}}"), 0, "{\"bye\":{\"code\":4501"},
+      {Text("{\"hello\":{\"token\":\"" + Token("u", "s1", -100) + "\"}}"), 0,
+       "{\"bye\":{\"code\":4502"},
+      {Text("{\"hello\":{}}"), 0, "{\"bye\":{\"code\":4500"},
+      {Text("{\"subscribe\":{}}"), 0, "{\"bye\":{\"code\":4500"},
+      {Text("{\"refresh\":{\"token\":\"x\"}}"), 0, "{\"bye\":{\"code\":4500"},
+      {Text("nonsense"), 0, "{\"bye\":{\"code\":4500"},
+  };
+  for (auto& c : cases) {
+    auto socket = WebSocket("");
+    if (!c.send.empty()) socket->Send(c.send);
+    if (c.wait_ms > 0) Pass(c.wait_ms);
+    auto frames = Frames(*socket, 2);
+    EXPECT_THAT(frames[0], StartsWith(c.bye));
+    uint16_t code = static_cast<uint16_t>(static_cast<unsigned char>(frames[1][0]) << 8 |
+                                          static_cast<unsigned char>(frames[1][1]));
+    EXPECT_THAT(c.bye, HasSubstr(std::to_string(code)));
+    Pass(1'200);  // the close frame is not answered
+    Until([&] { return socket->ended || socket->closed; });
+  }
+  auto in_url = WebSocket("", "/v1/events?access_token=" + Token("u", "s1"));
+  EXPECT_THAT(Frames(*in_url, 1)[0], StartsWith("{\"bye\":{\"code\":4500"));
+}
+
+TEST_F(GatewayTest, UpgradeWithoutOurSubprotocolIsHttp400) {  // docs/edge-protocol.md
+  StartReady();
+  for (std::string offer : {"", "Sec-WebSocket-Protocol: chat\r\n"}) {
+    auto client = Upgrade("/v1/events", offer);
+    EXPECT_THAT(client->Until("\r\n\r\n"), StartsWith("HTTP/1.1 400"));
+  }
+}
+
+TEST_F(GatewayTest, RefusalsOfAStreamAreHttpUnlessItShouldComeBack) {  // docs/edge-protocol.md
+  StartReady();
+  backend.Invalidation(12, "u", "gone");
+  Until([&] { return Metric("galaxy_push_gateway_invalidations_total") == 1; });
+  std::string accept = "Accept: text/event-stream\r\n";
+  std::string bearer = accept + "Authorization: Bearer ";
+  struct {
+    std::string target, fields, status, body;
+  } cases[] = {
+      {"/v1/events", accept, "HTTP/1.1 401", "\"code\":\"unauthenticated\""},
+      {"/v1/events", accept + "Authorization: Basic eDp5\r\n", "HTTP/1.1 401", "unauthenticated"},
+      {"/v1/events", bearer + "junk\r\n", "HTTP/1.1 401", "unauthenticated"},
+      {"/v1/events", bearer + Token("galaxy:canary", "s") + "\r\n", "HTTP/1.1 401",
+       "unauthenticated"},
+      {"/v1/events", bearer + Token("u", "s", -100) + "\r\n", "HTTP/1.1 401", "token_expired"},
+      {"/v1/events", bearer + Token("u", "gone") + "\r\n", "HTTP/1.1 401", "session_revoked"},
+      {"/v1/events?token=x", accept, "HTTP/1.1 400", "bad_request"},
+      {"/v1/events?access_token=x", accept, "HTTP/1.1 400", "bad_request"},
+      {"/v1/events", "Accept: text/html\r\n", "HTTP/1.1 400", "bad_request"},
+      {"/nowhere", "", "HTTP/1.1 404", "not_found"},
+  };
+  for (auto& c : cases) {
+    std::string answer = Get(c.target, c.fields);
+    EXPECT_THAT(answer, StartsWith(c.status)) << c.target << " " << c.fields;
+    EXPECT_THAT(answer, HasSubstr(c.body)) << c.target << " " << c.fields;
+    EXPECT_THAT(answer, HasSubstr("application/problem+json"));
+    EXPECT_EQ(c.status == "HTTP/1.1 401", answer.find("www-authenticate") != std::string::npos);
+  }
+  EXPECT_THAT(Request("POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"),
+              StartsWith("HTTP/1.1 405"));
+}
+
+TEST_F(GatewayTest, NobodyIsAdmittedBeforeTheBarrier) {  // semantics.md 9.1, 9.2
+  backend.Answer("fresh", 10, 10);
+  Start();
+  Until([&] { return backend.subscriptions.size() == 1; });
+  std::string answer = Get("/v1/events", "Accept: text/event-stream\r\nAuthorization: Bearer " +
+                                             Token("u", "s1") + "\r\n");
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(answer, HasSubstr("retry: 1000\n\n"));
+  EXPECT_THAT(answer, HasSubstr("data: {\"bye\":{\"code\":4453,\"reason\":\"stale\""));
+  auto socket = WebSocket(Token("u", "s1"));
+  EXPECT_THAT(Frames(*socket, 2)[0], StartsWith("{\"bye\":{\"code\":4453"));
+  EXPECT_FALSE(gateway->ready());
+  backend.Canary(11);
+  Until([&] { return gateway->ready(); });
+}
+
+TEST_F(GatewayTest, KeysAreServedToAnyPage) {  // docs/envelope.md
+  StartReady();
+  std::string answer = Get("/.well-known/jwks.json");
+  EXPECT_THAT(answer, HasSubstr("cache-control: public, max-age=600"));
+  EXPECT_THAT(answer, HasSubstr("access-control-allow-origin: *"));
+  EXPECT_TRUE(PublicKeys::Parse(answer.substr(answer.find("\r\n\r\n") + 4)));
+}
+
+TEST_F(GatewayTest, OnlyListedOriginsMayReadTheStream) {
+  StartReady();
+  auto preflight = [&](std::string origin) {
+    return Request("OPTIONS /v1/events HTTP/1.1\r\nHost: x\r\nOrigin: " + origin +
+                   "\r\nAccess-Control-Request-Method: GET\r\n\r\n");
+  };
+  EXPECT_THAT(preflight("http://page.example"),
+              HasSubstr("access-control-allow-origin: http://page.example"));
+  EXPECT_THAT(preflight("http://other.example"), Not(HasSubstr("access-control-allow-origin")));
+}
+
+TEST_F(GatewayTest, InvalidationClosesEveryTransportOfThatSessionOnly) {  // semantics.md 8.1
+  StartReady();
+  auto socket = WebSocket(Token("u", "s1"));
+  auto stream = Stream("Authorization: Bearer " + Token("u", "s1") + "\r\n");
+  auto other = WebSocket(Token("u", "s2"));
+  Until([&] { return gateway->Sessions("u").size() == 3; });
+  backend.Event(12, "u");
+  backend.Invalidation(13, "u", "s1");
+  backend.Event(14, "u");
+  std::string bye = "{\"bye\":{\"code\":4503,\"reason\":\"stolen\",\"verdict\":\"never\"}}";
+  EXPECT_THAT(Frames(*other, 3)[2], HasSubstr("\"event_id\":\"14\""));
+  Until([&] { return socket->received.find(bye) != std::string::npos; });
+  EXPECT_THAT(socket->received, Not(HasSubstr("\"event_id\":\"14\"")));
+  EXPECT_THAT(stream->Until("0\r\n\r\n"), HasSubstr("data: " + bye));
+  EXPECT_EQ(gateway->Sessions("u").size(), 1u);
+}
+
+TEST_F(GatewayTest, RefreshOverTheSocketExtendsIt) {  // semantics.md 8.8
+  StartReady();
+  auto socket = WebSocket(Token("u", "s1", 60));
+  Frames(*socket, 1);
+  socket->Send(Text("{\"refresh\":{\"token\":\"junk\"}}"));
+  socket->Send(Text("{\"refresh\":{\"token\":\"" + Token("u", "other", 600) + "\"}}"));
+  socket->Send(Text("{\"refresh\":{\"token\":\"" + Token("u", "s1", 600) + "\"}}"));
+  EXPECT_THAT(Frames(*socket, 2)[1], StartsWith("{\"refreshed\":"));
+  Pass(120'000);
+  EXPECT_EQ(gateway->Sessions("u").size(), 1u);
+  Pass(520'000);
+  EXPECT_THAT(socket->received, HasSubstr("\"code\":4502"));
+}
+
+TEST_F(GatewayTest, PingIsAnsweredAndCloseIsEchoed) {  // RFC 6455 5.5
+  StartReady();
+  auto socket = WebSocket(Token("u", "s1"));
+  Frames(*socket, 1);
+  std::string out;
+  AppendClientFrame(out, WebSocketOpcode::kPing, "abc");
+  AppendClientFrame(out, WebSocketOpcode::kClose, ClosePayload(1000, ""));
+  socket->Send(out);
+  auto frames = Frames(*socket, 3);
+  EXPECT_EQ(frames[1], "abc");
+  EXPECT_EQ(frames[2], std::string("\x03\xe8", 2));
+  Until([&] { return socket->ended || socket->closed; });
+  EXPECT_TRUE(gateway->Sessions("u").empty());
+}
+
+TEST_F(GatewayTest, ClientThatReadsNothingIsClosedAndNamed) {  // semantics.md 7.6
+  config.queue_bytes_max = 200'000;
+  StartReady();
+  auto slow = WebSocket(Token("u", "s1"));
+  auto quick = WebSocket(Token("u", "s2"));
+  Frames(*slow, 1);
+  slow->connection->PauseReading();
+  uint64_t n = 12;
+  while (gateway->Sessions("u").size() == 2 && n < 10'000) {
+    for (int burst = 0; burst < 15; ++burst) backend.Event(n++, "u", "", 8'000);
+    Until([&] { return Metric("galaxy_push_feed_entries_total") == n - 11; });
+    TurnSome(loop);
+  }
+  ASSERT_EQ(gateway->Sessions("u").size(), 1u);
+  EXPECT_EQ(gateway->Sessions("u")[0].session_id, "s2");
+  EXPECT_EQ(Metric("galaxy_push_gateway_closed_total"), 1);
+  TurnSome(loop);
+  EXPECT_EQ(SplitFrames(quick->received).size(), n - 11) << "nobody else is slowed";
+  Pass(1'200);
+  EXPECT_EQ(Metric("galaxy_push_edge_drain_resets_total"), 1);
+}
+
+TEST_F(GatewayTest, FeedReconnectsAndGoesOnWhereItWas) {  // semantics.md 6.4, 7.1
+  StartReady();
+  auto socket = WebSocket(Token("u", "s1"));
+  Frames(*socket, 1);
+  backend.Event(12, "u");
+  Frames(*socket, 2);
+  backend.Answer("resumed", 12, 13);
+  backend.End(GrpcStatus::kUnavailable, "drain");
+  Until([&] { return Metric("galaxy_push_feed_connected") == 0; });
+  Pass(600);
+  Until([&] { return backend.subscriptions.size() == 2; });
+  EXPECT_EQ(backend.subscriptions[1].request,
+            SubscribeRequestBytes("gw-1", ScriptedBackend::At(12)));
+  backend.Event(13, "u");
+  backend.Canary(14);
+  EXPECT_THAT(Frames(*socket, 3)[2], HasSubstr("\"event_id\":\"13\""));
+  EXPECT_EQ(gateway->Sessions("u").size(), 1u);
+}
+
+TEST_F(GatewayTest, FeedGapIsToldToClients) {  // semantics.md 7.5
+  StartReady();
+  auto socket = WebSocket(Token("u", "s1"));
+  Frames(*socket, 1);
+  backend.Answer("gap", 50, 50);
+  backend.End(GrpcStatus::kOutOfRange, "overrun");
+  Until([&] { return Metric("galaxy_push_feed_connected") == 0; });
+  Pass(600);
+  Until([&] { return backend.subscriptions.size() == 2; });
+  EXPECT_THAT(Frames(*socket, 2)[1],
+              StartsWith("{\"gap\":{\"reason\":\"evicted\",\"head\":\"" + ScriptedBackend::At(50)));
+}
+
+TEST_F(GatewayTest, RestartedGatewayAsksFromItsPersistedCursor) {  // semantics.md 7.2, 4.10
+  StartReady();
+  backend.Event(12, "u");
+  Until([&] { return Metric("galaxy_push_feed_entries_total") == 2; });
+  Pass(200);
+  gateway.reset();
+  EXPECT_THAT(*ReadFile(config.data_dir + "/cursor"), StartsWith(ScriptedBackend::At(12)));
+  backend.Answer("resumed", 10, 12);
+  Start();
+  Until([&] { return backend.subscriptions.size() == 2; });
+  EXPECT_EQ(backend.subscriptions[1].request,
+            SubscribeRequestBytes("gw-1", ScriptedBackend::At(12)));
+  EXPECT_EQ(backend.subscriptions[1].metadata.Get("push-invalidations"), "all");
+  backend.Canary(11);
+  backend.Event(12, "u");
+  backend.Canary(13);
+  Until([&] { return gateway->ready(); });
+  auto socket = WebSocket(Token("u", "s1"), "/v1/events?cursor=" + ScriptedBackend::At(11));
+  auto frames = Frames(*socket, 3);
+  EXPECT_THAT(frames[1], HasSubstr("\"event_id\":\"12\"")) << "the window was filled again";
+}
+
+TEST_F(GatewayTest, BackendWithNothingButTheContractWorks) {  // semantics.md 4.8
+  Start();  // no metadata at all, not even at the start of the stream
+  Until([&] { return backend.subscriptions.size() == 1; });
+  EXPECT_FALSE(gateway->ready());
+  Pass(config.metadata_wait_ms + 50);
+  Until([&] { return gateway->ready(); });
+  auto socket = WebSocket(Token("u", "s1"));
+  Frames(*socket, 1);
+  backend.Send({.type = EntryType::kEvent, .user_id = "u", .payload = "{}", .cursor = "seven"});
+  EXPECT_THAT(Frames(*socket, 2)[1], HasSubstr("\"cursor\":\"seven\""));
+
+  backend.End(GrpcStatus::kUnavailable, "");
+  Until([&] { return Metric("galaxy_push_feed_connected") == 0; });
+  Pass(600);
+  Until([&] { return backend.subscriptions.size() == 2; });
+  EXPECT_EQ(backend.subscriptions[1].request, SubscribeRequestBytes("gw-1", "seven"));
+  backend.Send({.type = EntryType::kEvent, .user_id = "u", .payload = "{}", .cursor = "eight"});
+  auto frames = Frames(*socket, 4);
+  EXPECT_THAT(frames[2], StartsWith("{\"gap\":{\"reason\":\"unknown\""));
+  EXPECT_THAT(frames[3], HasSubstr("\"cursor\":\"eight\""));
+  Pass(121'000);
+  EXPECT_THAT(socket->received, HasSubstr("\"code\":4504"));
+  EXPECT_EQ(Metric("galaxy_push_feed_invalidations_unknown"), 1);
+}
+
+TEST_F(GatewayTest, SupersededGatewayStaysAway) {  // semantics.md 5.3
+  StartReady();
+  backend.End(GrpcStatus::kAborted, "superseded");
+  Until([&] { return !gateway->ready(); });
+  Pass(29'000);
+  EXPECT_EQ(backend.subscriptions.size(), 1u);
+  Pass(1'500);
+  Until([&] { return backend.subscriptions.size() == 2; });
+}
+
+TEST_F(GatewayTest, StreamThatBreaksItsPromiseIsEndedWithAnAlarm) {  // semantics.md 4.3
+  std::vector<std::function<void()>> faults = {
+      [&] { backend.Canary(11); },                    // does not rise
+      [&] { backend.call().Write("\x0a\xff\xff"); },  // no PushEvent
+      [&] { backend.Send({.type = EntryType::kEvent, .user_id = "u", .cursor = "nonsense"}); }};
+  for (size_t i = 0; i < faults.size(); ++i) {
+    backend.subscriptions.clear();
+    StartReady();
+    faults[i]();
+    Until([&] { return Metric("galaxy_push_feed_faults_total") == 1; });
+    Pass(9'900);
+    EXPECT_EQ(backend.subscriptions.size(), 1u);
+    Pass(200);
+    Until([&] { return backend.subscriptions.size() == 2; });
+    gateway.reset();
+    std::filesystem::remove_all(config.data_dir);
+  }
+}
+
+TEST_F(GatewayTest, DrainSendsClientsAwayAndSavesTheCursor) {  // semantics.md 6.5
+  StartReady();
+  auto socket = WebSocket(Token("u", "s1"));
+  auto stream = Stream("Authorization: Bearer " + Token("v", "s1") + "\r\n");
+  Until([&] { return gateway->Sessions("v").size() + gateway->Sessions("u").size() == 2; });
+  backend.Event(12, "u");
+  Frames(*socket, 2);
+  bool done = false;
+  gateway->Drain([&] { done = true; });
+  EXPECT_FALSE(gateway->ready());
+  EXPECT_THAT(*ReadFile(config.data_dir + "/cursor"), StartsWith(ScriptedBackend::At(12)));
+  Pass(10'500);
+  EXPECT_THAT(socket->received, HasSubstr("{\"bye\":{\"code\":1001,\"reason\":\"drain\""));
+  EXPECT_THAT(stream->received, HasSubstr("{\"bye\":{\"code\":1001,\"reason\":\"drain\""));
+  Pass(6'500);
+  Until([&] { return done; });
+}
+
+TEST_F(GatewayTest, SameIdRulesAndFoldersAreCheckedAtTheStart) {
+  config.id = "";
+  EXPECT_FALSE(Gateway::Open(loop, config, Keys()));
+  config.id = "gw";
+  config.data_dir = "/proc/nowhere";
+  EXPECT_FALSE(Gateway::Open(loop, config, Keys()));
+}
+
+}  // namespace
+}  // namespace galaxy::push
