@@ -116,6 +116,7 @@ class ListenerImpl final : public EventListener, WebSocketClientHandler {
   void OnAdmitted() {
     backoff_.Reset();
     handler_.OnState("connected", session_.welcome()->resume);
+    WatchSilence();  // with the heartbeat that the welcome named
     ScheduleRefresh();
   }
 
