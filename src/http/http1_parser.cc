@@ -118,10 +118,11 @@ std::expected<size_t, Http1Refusal> Parser<kRequest>::FindHeadEnd(std::string_vi
     i = head.find('\n', i);
     if (i == std::string_view::npos) break;
     if (i == 0 || head[i - 1] != '\r') return BadRequest("a line of the header ends without CR");
+    // Before the next byte is looked at: behind the empty line it is the body's.
+    if (i >= 3 && head[i - 2] == '\n') return i + 1;
     if (i + 1 < head.size() && (head[i + 1] == ' ' || head[i + 1] == '\t')) {
       return BadRequest("a line of the header is folded");
     }
-    if (i >= 3 && head[i - 2] == '\n') return i + 1;
   }
   if (bytes.size() >= limits_.header_bytes_max) {
     return Refuse(

@@ -74,6 +74,15 @@ TEST(Http1Parser, ReadsARequestHoweverItsBytesAreCut) {
   }
 }
 
+TEST(Http1Parser, ABodyThatBeginsWithWhiteSpaceIsNoFoldedLine) {
+  for (size_t piece : {1u, 3u, 1000u}) {
+    Message message =
+        ParseRequest("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n {}\t", piece);
+    ASSERT_EQ(message.status, 0) << piece;
+    EXPECT_EQ(message.body, " {}\t");
+  }
+}
+
 TEST(Http1Parser, ReadsAbsoluteAndAsteriskTargets) {
   Message absolute = ParseRequest("GET http://other:81/p?q HTTP/1.1\r\nHost: h\r\n\r\n");
   EXPECT_EQ(absolute.request.path, "/p");

@@ -119,7 +119,7 @@ class Plane(unittest.TestCase):
         one = self.gateway("same", data="a")
         two = self.gateway("same", data="b")
         harness.wait_for("the first is not ready", lambda: harness.get(one.admin, "/readyz").status == 503)
-        self.assertIn("superseded", harness.get(one.admin, "/readyz").text)
+        self.assertIn("same gateway id", harness.get(one.admin, "/readyz").text)
         self.assertTrue(two.ready_now())
 
     def test_a_draining_gateway_sends_clients_elsewhere_and_exits_with_0_6_5(self):
