@@ -167,7 +167,11 @@ Status FeedClient::Take(std::string_view framed) {
     return {};
   }
   if (step->cursor) stats_.newest_time_ms = step->cursor->time_ms;
-  if (entry->type == EntryType::kInvalidation) shard_.Invalidate(*entry, step->cursor);
+  if (entry->type == EntryType::kInvalidation) {
+    shard_.Invalidate(*entry, step->cursor);
+    // Not the retained ones at a start: there may be millions, and they were told of before.
+    if (step->append && !step->skip) NoteInvalidation(*entry);
+  }
   if (entry->type == EntryType::kNone) ++stats_.unknown_kinds;
   if (entry->type == EntryType::kEvent && entry->user_id == kCanaryUser) ++stats_.canaries;
   if (step->append) shard_.Append(message, *entry, step->deliver && !step->caught_up);
@@ -175,6 +179,14 @@ Status FeedClient::Take(std::string_view framed) {
   if (step->caught_up) BarrierPassed();
   if (step->deliver) throttle_.Count(1);
   return {};
+}
+
+void FeedClient::NoteInvalidation(const EntryView& entry) {
+  Note(Gateway::LogLevel::kInfo, "Sessions were invalidated.",
+       {{"user", std::string(entry.user_id)},
+        {"session", std::string(entry.device_session_id)},
+        {"reason", std::string(entry.reason)},
+        {"cursor", std::string(entry.cursor)}});
 }
 
 void FeedClient::SaveIfDue() {

@@ -76,6 +76,7 @@ class FeedClient final : public GrpcClientHandler {
   void Connect();
   void Open(const FeedOpening& opening);
   Status Take(std::string_view framed);
+  void NoteInvalidation(const EntryView& entry);
   void BarrierPassed();
   void Fault(const Error& error);
   void Retry(const FeedRetry& retry, std::string_view message);

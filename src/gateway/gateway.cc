@@ -55,7 +55,14 @@ struct Gateway::Parts {
         shard(config, Signer(config.plane, keys.envelope), loop.clock(),
               [this](Shard::Soon soon) { WantTurn(soon); }),
         feed(loop, config, *store, shard, log),
-        edge(loop, config, shard, keys) {}
+        edge(loop, config, shard, keys) {
+    shard.SetSlowHook([this](const ClientSession& session) {
+      Note(LogLevel::kInfo, "A connection did not keep up.",
+           {{"user", session.user()->id},
+            {"session", std::string(session.session_id())},
+            {"queue_bytes", std::to_string(session.queue_bytes())}});
+    });
+  }
 
   ~Parts() { *alive = false; }
 
@@ -227,6 +234,14 @@ void Gateway::CollectMetrics(MetricList& out) const {
   AddFeedMetrics(parts_->feed, parts_->loop.clock().WallMs(), metrics);
   AddShardMetrics(parts_->shard, metrics);
   AddEdgeMetrics(parts_->edge.stats(), metrics);
+  const HttpStats& http = parts_->server->stats();
+  metrics.Gauge("galaxy_push_edge_http_connections", "Open sockets that still speak HTTP.",
+                static_cast<double>(http.connections_open));
+  metrics.Counter("galaxy_push_edge_http_connections_total", "Sockets accepted.",
+                  static_cast<double>(http.connections_total));
+  metrics.Counter("galaxy_push_edge_http_refused_total",
+                  "Requests that were malformed, over a limit or too slow.",
+                  static_cast<double>(http.refused_total));
   metrics.Gauge("galaxy_push_gateway_ready", "1 while the gateway is ready.", ready() ? 1 : 0);
   metrics.Counter("galaxy_push_gateway_key_reload_failures_total",
                   "Key files that could not be re-read.",

@@ -123,6 +123,7 @@ void Shard::DropQueue(ClientSession& session) {
 void Shard::Close(ClientSession& session, Farewell bye, bool flush) {
   if (session.user() == nullptr) return;
   ++stats_.closed[static_cast<size_t>(bye.code)];
+  if (bye.code == Code::kSlowConsumer && on_slow_) on_slow_(session);
   if (!flush) DropQueue(session);
   bool revoked = bye.code == Code::kSessionRevoked || bye.code == Code::kUserRevoked;
   bool torn = session.queue_.mid_frame() || session.transport_.MidFrame();

@@ -79,6 +79,9 @@ class Shard {
   // 8.1 (4): whoever holds requests in flight rejects those of the sessions that the entry means.
   using RequestCutter = std::function<void(const EntryView&)>;
   void SetRequestCutter(RequestCutter cutter) { cut_requests_ = std::move(cutter); }
+  // 7.6: told of each session that is closed because it did not keep up, so that it is named.
+  using SlowHook = std::function<void(const ClientSession&)>;
+  void SetSlowHook(SlowHook hook) { on_slow_ = std::move(hook); }
   // 9.3: closes all who are connected now, spread over `spread_ms`.
   void CloseUnvouched(uint64_t spread_ms) { CloseSpread(Code::kUnvouched, spread_ms); }
 
@@ -189,6 +192,7 @@ class Shard {
   const Clock& clock_;
   WorkHook on_work_;
   RequestCutter cut_requests_;
+  SlowHook on_slow_;
   uint64_t tick_ms_;
 
   Signer signer_;
