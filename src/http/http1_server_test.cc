@@ -165,6 +165,18 @@ TEST_F(Http1Server, RefusesMalformedRequestsWithAProblemAndCloses) {
   EXPECT_EQ(server_->stats().refused_total, 3u);
 }
 
+TEST_F(Http1Server, LingersSoThatARefusalIsNotLostToAReset) {
+  RawClient client = Connect();
+  // More than the server reads at once: closing with bytes unread would reset the connection.
+  client.Send("nonsense\r\n\r\n" + std::string(300'000, 'x'));
+  client.Until("\"verdict\":\"never\"}");
+  TurnUntil(loop_, [&] { return client.ended || client.closed; });
+  TurnSome(loop_);
+  EXPECT_FALSE(client.closed);
+  Advance(2'010);
+  EXPECT_EQ(server_->stats().connections_open, 0u);
+}
+
 TEST_F(Http1Server, RefusesAHeaderOverTheLimit) {
   RawClient client = Connect();
   client.Send("GET / HTTP/1.1\r\nHost: h\r\nA: " + std::string(20'000, 'x'));
@@ -225,6 +237,15 @@ TEST_F(Http1Server, SaysContinueToWhoAsksForItAndOnlyThen) {
   std::string refused = client.UntilEnd();
   EXPECT_TRUE(refused.starts_with("HTTP/1.1 413 ")) << refused;
   EXPECT_NE(refused.find("connection: close"), std::string::npos);
+  EXPECT_EQ(refused.find("100 Continue"), std::string::npos);
+
+  Source source;
+  answer_ = [&](Exchange& exchange, Seen&) { exchange.SendHead({200, {}}, &source); };
+  RawClient early = Connect();
+  early.Send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+  early.Until("\r\n\r\n");
+  TurnSome(loop_);
+  EXPECT_EQ(early.received, "");  // not into the body of the answer
 
   RawClient other = Connect();
   other.Send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: miracles\r\n\r\n");
@@ -273,27 +294,34 @@ TEST_F(Http1Server, StreamsAResponseInChunksWithTrailers) {
 }
 
 TEST_F(Http1Server, PullsAsMuchAsThePeerTakesAndTellsOfProgress) {
-  Source source;
-  source.waiting = std::string(30'000'000, 's');
-  source.end = true;
-  auto state = std::make_shared<Seen>();
-  answer_ = [&](Exchange& exchange, Seen&) {
-    exchange.SetHandler(std::make_unique<Handler>(state));
-    exchange.SendHead({200, {{"content-length", "30000000"}}}, &source);
-  };
-  RawClient client = Connect();
-  client.connection->PauseReading();
-  client.Send(kGet);
-  TurnUntil(loop_, [&] { return source.pulled > 0; });
-  TurnSome(loop_);
-  EXPECT_LT(source.pulled, 20'000'000u);
-  EXPECT_GT(seen_[0]->exchange->QueuedBytes(), 0u);
-  EXPECT_LE(seen_[0]->exchange->QueuedBytes(), 65u * 1024);
-  EXPECT_EQ(state->progress, 0);
-  client.connection->ResumeReading();
-  TurnUntil(loop_, [&] { return client.received.size() > 30'000'000; });
-  EXPECT_GT(state->progress, 0);
-  EXPECT_EQ(source.pulled, 30'000'000u);
+  for (bool chunked : {false, true}) {
+    Source source;
+    source.waiting = std::string(30'000'000, 's');
+    source.end = true;
+    auto state = std::make_shared<Seen>();
+    answer_ = [&](Exchange& exchange, Seen&) {
+      exchange.SetHandler(std::make_unique<Handler>(state));
+      Headers headers;
+      if (!chunked) headers.Add("content-length", "30000000");
+      exchange.SendHead({200, headers}, &source);
+    };
+    RawClient client = Connect();
+    client.connection->PauseReading();
+    client.Send(kGet);
+    TurnUntil(loop_, [&] { return source.pulled > 0; });
+    TurnSome(loop_);
+    Exchange& exchange = *seen_.back()->exchange;
+    EXPECT_LT(source.pulled, 20'000'000u);
+    EXPECT_GT(exchange.QueuedBytes(), 0u);
+    EXPECT_LE(exchange.QueuedBytes(), 65u * 1024);
+    exchange.Wake();
+    EXPECT_LE(exchange.QueuedBytes(), 65u * 1024);
+    EXPECT_EQ(state->progress, 0);
+    client.connection->ResumeReading();
+    TurnUntil(loop_, [&] { return client.received.size() > 30'000'000; });
+    EXPECT_GT(state->progress, 0);
+    EXPECT_EQ(source.pulled, 30'000'000u);
+  }
 }
 
 TEST_F(Http1Server, ResetsWhenABodyIsNotAsLongAsAnnounced) {
