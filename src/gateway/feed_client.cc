@@ -66,6 +66,7 @@ void FeedClient::Stop() {
   stopped_ = true;
   retry_.Cancel();
   silence_.Cancel();
+  stale_.Cancel();
   probe_.reset();
   call_.reset();
   stats_.connected = false;
@@ -135,6 +136,8 @@ void FeedClient::ArmQuiet() {
 }
 
 void FeedClient::BarrierPassed() {
+  stale_.Cancel();
+  shard_.StopSpread(Code::kStale);
   shard_.Deliver();
   shard_.SetVouching(true);
   throttle_.Count(1);
@@ -181,6 +184,14 @@ Status FeedClient::Take(std::string_view framed) {
   return {};
 }
 
+// 9.1, 9.2: who has heard nothing for so long may serve sessions that were revoked long ago.
+void FeedClient::BecomeStale() {
+  shard_.SetVouching(false);
+  shard_.CloseSpread(Code::kStale, config_.stale_spread_ms);
+  Note(Gateway::LogLevel::kWarning, "The feed was away for too long; nobody is vouched for.",
+       {{"close_spread_ms", std::to_string(config_.stale_spread_ms)}});
+}
+
 void FeedClient::NoteInvalidation(const EntryView& entry) {
   Note(Gateway::LogLevel::kInfo, "Sessions were invalidated.",
        {{"user", std::string(entry.user_id)},
@@ -217,6 +228,9 @@ void FeedClient::Retry(const FeedRetry& retry, std::string_view message) {
   stats_.connected = false;
   silence_.Cancel();
   probe_.reset();
+  if (!stale_.running() && shard_.vouching()) {
+    stale_ = loop_.RunAfter(config_.stale_after_ms, [this] { BecomeStale(); });
+  }
   if (retry.alarm) ++stats_.alarms;
   Note(retry.alarm ? Gateway::LogLevel::kWarning : Gateway::LogLevel::kInfo, "The feed has ended.",
        {{"cause", std::string(retry.cause)},

@@ -76,6 +76,7 @@ class FeedClient final : public GrpcClientHandler {
   void Connect();
   void Open(const FeedOpening& opening);
   Status Take(std::string_view framed);
+  void BecomeStale();
   void NoteInvalidation(const EntryView& entry);
   void BarrierPassed();
   void Fault(const Error& error);
@@ -104,6 +105,7 @@ class FeedClient final : public GrpcClientHandler {
   uint64_t bytes_ms_ = 0;  // when the stream last said something
   Timer retry_;
   Timer silence_;  // no metadata, or with quiet_wait no entry
+  Timer stale_;    // runs while the feed is away
 };
 
 // The bytes of galaxy.backend.push.v1.GatewaySubscribeRequest.

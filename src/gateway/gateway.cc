@@ -1,6 +1,7 @@
 #include "gateway/gateway.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <utility>
 
 #include "base/ids.h"

@@ -344,6 +344,48 @@ TEST_F(GatewayTest, SupersededGatewayStaysAway) {  // semantics.md 5.3
   Until([&] { return backend.subscriptions.size() == 2; });
 }
 
+TEST_F(GatewayTest, FeedThatStaysAwayMakesTheGatewayStale) {  // semantics.md 9.1, 9.2
+  StartReady();
+  auto first = WebSocket(Token("u", "s1"));
+  auto second = WebSocket(Token("u", "s2"));
+  Frames(*first, 1), Frames(*second, 1);
+  backend.End(GrpcStatus::kAborted, "superseded");
+  Until([&] { return Metric("galaxy_push_feed_connected") == 0; });
+  backend.Answer("resumed", 11, 11);
+  Pass(29'000);
+  EXPECT_THAT(Frames(*WebSocket(Token("u", "s3")), 1)[0], StartsWith("{\"welcome\""));
+  Pass(2'000);
+  Until([&] { return backend.subscriptions.size() == 2; });
+  backend.End(GrpcStatus::kAborted, "superseded");  // again, now for a minute
+  Until([&] { return Metric("galaxy_push_feed_connected") == 0; });
+  Pass(31'000);
+  EXPECT_THAT(Frames(*WebSocket(Token("u", "s4")), 2)[0], StartsWith("{\"bye\":{\"code\":4453"));
+  Pass(29'500);
+  Until([&] { return backend.subscriptions.size() == 3; });
+  backend.Canary(12);
+  Until([&] { return gateway->ready(); });
+  EXPECT_THAT(Frames(*WebSocket(Token("u", "s5")), 1)[0], StartsWith("{\"welcome\""));
+  Pass(100'000);
+  EXPECT_THAT(first->received, Not(HasSubstr("\"code\":4453")))
+      << "who was not closed yet may stay";
+}
+
+TEST_F(GatewayTest, StaleGatewayClosesWhomItHasWithinItsSpread) {  // semantics.md 9.2
+  StartReady();
+  auto socket = WebSocket(Token("u", "s1"));
+  Frames(*socket, 1);
+  for (int i = 0; i < 3; ++i) {
+    backend.End(GrpcStatus::kAborted, "superseded");  // away for 30, 60, 120 seconds
+    Until([&] { return Metric("galaxy_push_feed_connected") == 0; });
+    if (i == 2) break;
+    backend.Answer("resumed", 11, 11);
+    Pass(30'500 << i);
+    Until([&] { return backend.subscriptions.size() == static_cast<size_t>(i) + 2; });
+  }
+  Pass(119'000);
+  EXPECT_THAT(socket->received, HasSubstr("\"code\":4453"));
+}
+
 TEST_F(GatewayTest, StreamThatBreaksItsPromiseIsEndedWithAnAlarm) {  // semantics.md 4.3
   std::vector<std::function<void()>> faults = {
       [&] { backend.Canary(11); },                    // does not rise

@@ -159,6 +159,10 @@ void Shard::CloseSpread(Code code, uint64_t spread_ms) {
   spreads_.push_back(std::move(spread));
 }
 
+void Shard::StopSpread(Code code) {
+  std::erase_if(spreads_, [code](const SpreadClose& spread) { return spread.code == code; });
+}
+
 // As many as keep the rest in step with the time that is left.
 void Shard::CloseSome(SpreadClose& spread) {
   uint64_t now = clock_.MonoMs();

@@ -103,6 +103,8 @@ class Shard {
   void Leave(ClientSession& session);
   // Closes everybody who is connected now, a few with each Tick().
   void CloseSpread(Code code, uint64_t spread_ms);
+  // Whoever is left of such a close may stay.
+  void StopSpread(Code code);
 
   // --- from the loop
 
