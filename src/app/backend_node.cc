@@ -20,7 +20,11 @@ BackendNode::BackendNode(const BackendNodeOptions& options, Logger& logger)
 }
 
 Status BackendNode::Open(Loop& loop, const BackendNodeOptions& options) {
-  auto backend = Backend::Start(loop, options.config, std::make_unique<MemoryEngine>(),
+  BackendConfig config = options.config;
+  config.publish.limits.payload.any_value = options.payload == "any";
+  if (!options.kinds.empty())
+    config.publish.limits.kinds.emplace(options.kinds.begin(), options.kinds.end());
+  auto backend = Backend::Start(loop, std::move(config), std::make_unique<MemoryEngine>(),
                                 [this](GrpcRouter& router) {
                                   health_.AddTo(router);
                                   reflection_.AddTo(router);

@@ -58,12 +58,21 @@ void AddPublishOptions(OptionTable& table, BackendNodeOptions& options) {
                    .low = "256",
                    .high = "1MiB"},
                   limits.payload.bytes_max);
+  table.Text({.name = "payload",
+              .text = "What a payload may be: a JSON object, or any JSON text.",
+              .fallback = "object",
+              .choices = {"object", "any"}},
+             options.payload);
   table.Count({.name = "payload-depth",
                .text = "The deepest nesting of a payload.",
                .fallback = "64",
                .low = "1",
                .high = "512"},
               limits.payload.depth_max);
+  table.List({.name = "kinds",
+              .text = "The catalog: the only kinds that may be published; without it every kind.",
+              .placeholder = "KIND,KIND"},
+             options.kinds);
   table.SizeBytes({.name = "id-bytes",
                    .text = "The longest id, kind or reason.",
                    .fallback = "256",
@@ -222,6 +231,33 @@ void AddFeedOptions(OptionTable& table, GatewayConfig& config) {
       config.unknown_spread_ms);
 }
 
+void AddKeyOptions(OptionTable& table, GatewayConfig& config) {
+  table.DurationMs({.name = "reload",
+                    .text = "How often the key files are looked at for a change.",
+                    .fallback = "10s",
+                    .low = "100ms",
+                    .high = "1d"},
+                   config.reload_ms);
+  table.DurationS(
+      {.name = "session-lifetime",
+       .text = "The maximum session lifetime: longer tokens are refused, revocations kept "
+               "as long.",
+       .fallback = "30d",
+       .low = "1m",
+       .high = "400d"},
+      config.session_lifetime_max_s);
+  table.DurationS({.name = "token-leeway",
+                   .text = "How far the clocks of the token's issuer and the gateway may differ.",
+                   .fallback = "30s",
+                   .high = "10m"},
+                  config.token_leeway_s);
+  table.DurationS({.name = "keys-max-age",
+                   .text = "How long clients may cache the envelope keys.",
+                   .fallback = "10m",
+                   .high = "1d"},
+                  config.jwks_max_age_s);
+}
+
 void AddSessionOptions(OptionTable& table, GatewayConfig& config) {
   table.DurationMs({.name = "heartbeat",
                     .text = "An idle connection gets a position frame at least so often.",
@@ -263,6 +299,12 @@ void AddSessionOptions(OptionTable& table, GatewayConfig& config) {
                     .low = "100ms",
                     .high = "1m"},
                    config.hello_timeout_ms);
+  table.SizeBytes({.name = "notsent-lowat",
+                   .text = "What the kernel may hold unsent for one connection "
+                           "(TCP_NOTSENT_LOWAT); 0: the system's.",
+                   .fallback = "16KiB",
+                   .high = "16MiB"},
+                  config.notsent_lowat_bytes);
   table.DurationMs({.name = "close-drain",
                     .text = "A closing connection that does not drain within this is reset.",
                     .fallback = "1s",
@@ -311,6 +353,7 @@ void AddGatewayOptions(OptionTable& table, GatewayNodeOptions& options) {
                   .fallback = "127.0.0.1:7411"},
                  options.admin);
   AddFeedOptions(table, options.config);
+  AddKeyOptions(table, options.config);
   AddSessionOptions(table, options.config);
   AddPlaintext(table, options.plaintext);
 }

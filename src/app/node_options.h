@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "backend/backend.h"
 #include "gateway/config.h"
@@ -15,6 +16,8 @@ struct BackendNodeOptions {
   BackendConfig config;
   Address admin;
   std::string engine;
+  std::string payload = "object";
+  std::vector<std::string> kinds;  // empty: every kind
   uint64_t drain_ms = 5'000;
   bool plaintext = false;  // off loopback, see docs/semantics.md 10.1
 };

@@ -52,6 +52,7 @@ void PublishRun::PublishOne(const EntryView& event) {
 void PublishRun::PublishLines(int fd, uint64_t size) {
   size_ = size;
   progress_ = size_ > 0 && !options_.quiet && isatty(STDERR_FILENO);
+  only_refused_ = progress_ && isatty(STDOUT_FILENO);
   if (progress_) ShowProgress();
   reader_ = LineReader::Start(
       loop_, fd, kLineBytesMax, [this](std::string_view line) { return TakeLine(line); },
@@ -112,7 +113,9 @@ void PublishRun::Report(const PublishOutcome& outcome) {
   } else {
     ++(outcome.duplicate ? counts_.duplicates : counts_.published);
   }
-  if (!options_.quiet) output_.Line(OutcomeLine(outcome));
+  if (options_.quiet || (only_refused_ && !outcome.refusal)) return;
+  if (only_refused_) std::fputs("\r\x1b[K", stderr);
+  output_.Line(OutcomeLine(outcome));
 }
 
 void PublishRun::OnRoom() {

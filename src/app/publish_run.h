@@ -70,6 +70,7 @@ class PublishRun final : public PublisherHandler {
   uint64_t heard_ms_;
   uint64_t size_ = 0;
   bool progress_ = false;
+  bool only_refused_ = false;  // on a terminal the bar stands for the rest
   bool slots_full_ = false;
   bool done_ = false;
   Timer progress_timer_;

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <sys/resource.h>
+
 #include <string>
+#include <utility>
 
 #include "app/terminal.h"
 #include "net/loop.h"
@@ -18,10 +21,19 @@ std::string AddressesJson(const Node& node) {
          "\"}";
 }
 
+// Every connection is a descriptor: takes as many as the system allows.
+inline void RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 // Runs one node from its start to the end of its drain. Returns the exit status.
 template <typename Node, typename Options>
 int RunNode(std::string_view command, const Options& options, const std::string& log_level,
             const std::string& ready_path) {
+  RaiseDescriptorLimit();
   Logger logger(*ParseLogLevel(log_level));
   Loop loop;
   Node* draining = nullptr;

@@ -64,6 +64,12 @@ class OptionTable {
   void DurationMs(OptionSpec spec, T& target) {
     AddNumber(std::move(spec), Kind::kDuration, Assign(target));
   }
+  // The same for a variable that counts whole seconds; what is below one is cut off.
+  template <typename T>
+  void DurationS(OptionSpec spec, T& target) {
+    AddNumber(std::move(spec), Kind::kDuration,
+              [&target](uint64_t ms) { target = static_cast<T>(ms / 1000); });
+  }
   template <typename T>
   void SizeBytes(OptionSpec spec, T& target) {
     AddNumber(std::move(spec), Kind::kSize, Assign(target));

@@ -1,0 +1,84 @@
+#include "app/node_options.h"
+
+#include <gtest/gtest.h>
+
+namespace galaxy::push {
+namespace {
+
+// The values marked † in docs/semantics.md stand in the structs and in the tables: they must agree.
+TEST(NodeOptions, TheBackendsDefaultsAreThoseOfItsConfiguration) {
+  BackendNodeOptions given;
+  OptionTable table("backend");
+  AddBackendOptions(table, given);
+  ASSERT_TRUE(table.Resolve({}));
+  const BackendConfig expected;
+  const BackendConfig& config = given.config;
+  EXPECT_EQ(config.log.ring.bytes_max, expected.log.ring.bytes_max);
+  EXPECT_EQ(config.log.ring.window_ms, expected.log.ring.window_ms);
+  EXPECT_EQ(config.log.dedupe_keys_max, expected.log.dedupe_keys_max);
+  EXPECT_EQ(config.log.retained_lifetime_ms, expected.log.retained_lifetime_ms);
+  EXPECT_EQ(config.log.queue_bytes_max, expected.log.queue_bytes_max);
+  EXPECT_EQ(config.log.queue_entries_max, expected.log.queue_entries_max);
+  EXPECT_EQ(config.publish.limits.payload.bytes_max, expected.publish.limits.payload.bytes_max);
+  EXPECT_EQ(config.publish.limits.payload.depth_max, expected.publish.limits.payload.depth_max);
+  EXPECT_EQ(config.publish.limits.id_bytes_max, expected.publish.limits.id_bytes_max);
+  EXPECT_EQ(config.publish.limits.batch_entries_max, expected.publish.limits.batch_entries_max);
+  EXPECT_EQ(config.publish.limits.batch_bytes_max, expected.publish.limits.batch_bytes_max);
+  EXPECT_EQ(config.push.canary_ms, expected.push.canary_ms);
+  EXPECT_EQ(config.push.slow_ms, expected.push.slow_ms);
+  EXPECT_EQ(config.http.ping_interval_ms, expected.http.ping_interval_ms);
+  EXPECT_EQ(config.http.ping_timeout_ms, expected.http.ping_timeout_ms);
+}
+
+TEST(NodeOptions, TheGatewaysDefaultsAreThoseOfItsConfiguration) {
+  GatewayNodeOptions given;
+  OptionTable table("gateway");
+  AddGatewayOptions(table, given);
+  std::vector<OptionGiven> required;
+  for (const char* name : {"id", "data", "jwks", "issuer", "audience"})
+    required.push_back({name, "x", OptionOrigin::kFlag, "flag"});
+  required.push_back({"backend", "127.0.0.1:7400", OptionOrigin::kFlag, "flag"});
+  ASSERT_TRUE(table.Resolve(required));
+  const GatewayConfig expected;
+  const GatewayConfig& config = given.config;
+  EXPECT_EQ(config.plane, expected.plane);
+  EXPECT_EQ(config.reload_ms, expected.reload_ms);
+  EXPECT_EQ(config.window_ms, expected.window_ms);
+  EXPECT_EQ(config.ring_bytes_max, expected.ring_bytes_max);
+  EXPECT_EQ(config.backoff_min_ms, expected.backoff_min_ms);
+  EXPECT_EQ(config.backoff_max_ms, expected.backoff_max_ms);
+  EXPECT_EQ(config.superseded_min_ms, expected.superseded_min_ms);
+  EXPECT_EQ(config.superseded_max_ms, expected.superseded_max_ms);
+  EXPECT_EQ(config.assume_resumed_ms, expected.assume_resumed_ms);
+  EXPECT_EQ(config.feed_ping_interval_ms, expected.feed_ping_interval_ms);
+  EXPECT_EQ(config.feed_ping_timeout_ms, expected.feed_ping_timeout_ms);
+  EXPECT_EQ(config.persist_interval_ms, expected.persist_interval_ms);
+  EXPECT_EQ(config.persist_entries, expected.persist_entries);
+  EXPECT_EQ(config.unknown_spread_ms, expected.unknown_spread_ms);
+  EXPECT_EQ(config.session_lifetime_max_s, expected.session_lifetime_max_s);
+  EXPECT_EQ(config.token_leeway_s, expected.token_leeway_s);
+  EXPECT_EQ(config.heartbeat_ms, expected.heartbeat_ms);
+  EXPECT_EQ(config.future_wait_ms, expected.future_wait_ms);
+  EXPECT_EQ(config.gap_spread_ms, expected.gap_spread_ms);
+  EXPECT_EQ(config.queue_bytes_max, expected.queue_bytes_max);
+  EXPECT_EQ(config.queue_age_max_ms, expected.queue_age_max_ms);
+  EXPECT_EQ(config.batch_size, expected.batch_size);
+  EXPECT_EQ(config.hello_timeout_ms, expected.hello_timeout_ms);
+  EXPECT_EQ(config.close_drain_ms, expected.close_drain_ms);
+  EXPECT_EQ(config.notsent_lowat_bytes, expected.notsent_lowat_bytes);
+  EXPECT_EQ(config.drain_flush_ms, expected.drain_flush_ms);
+  EXPECT_EQ(config.drain_spread_ms, expected.drain_spread_ms);
+  EXPECT_EQ(config.jwks_max_age_s, expected.jwks_max_age_s);
+}
+
+// semantics.md 10.1
+TEST(NodeOptions, AnAddressOffLoopbackNeedsThePlaintextSetting) {
+  EXPECT_TRUE(CheckPlaintext("listen", {"127.0.0.1", 1}, false));
+  EXPECT_TRUE(CheckPlaintext("listen", {"::1", 1}, false));
+  EXPECT_FALSE(CheckPlaintext("listen", {"0.0.0.0", 1}, false));
+  EXPECT_FALSE(CheckPlaintext("listen", {"192.0.2.1", 1}, false));
+  EXPECT_TRUE(CheckPlaintext("listen", {"192.0.2.1", 1}, true));
+}
+
+}  // namespace
+}  // namespace galaxy::push
