@@ -77,7 +77,8 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   virtual void Reset(uint32_t http2_error) = 0;
   // Bytes of the response that are queued in the transport, not yet taken by the kernel.
   virtual size_t QueuedBytes() const = 0;
-  // request() is not looked at any more: lets go of the memory (streams that stay open for hours).
+  // Lets go of the memory of request(), which is empty afterwards: for streams that stay open for
+  // hours. May do nothing.
   virtual void ForgetRequest() {}
   // HTTP/1.1 only: writes `head` (101) and hands the socket over together with the bytes that were
   // read beyond the request. The exchange is complete then. kInvalidArgument on HTTP/2.

@@ -135,10 +135,12 @@ void Http1Exchange::Reset(uint32_t) {
 
 size_t Http1Exchange::QueuedBytes() const { return connection_ ? connection_->out_.bytes() : 0; }
 
-void Http1Exchange::ForgetRequest() {
-  request_ = {};
-  request_.version = version_;
+const RequestHead& Http1Exchange::request() const {
+  static const RequestHead forgotten;
+  return request_ ? *request_ : forgotten;
 }
+
+void Http1Exchange::ForgetRequest() { request_.reset(); }
 
 Result<Exchange::Upgraded> Http1Exchange::Upgrade(ResponseHead head) {
   if (!open_ || head_sent_) return Fail(Code::kInvalidArgument, "the response has begun");
@@ -172,7 +174,7 @@ void Http1Exchange::Abort(const Error& error) {
   if (!open_) return;
   open_ = false;
   source_ = nullptr;
-  aborted_ = error;
+  aborted_ = std::make_unique<const Error>(error);
 }
 
 void Http1Exchange::Settle() {

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "http/exchange.h"
@@ -15,12 +14,14 @@ class Http1Connection;
 class Http1Exchange final : public Exchange {
  public:
   Http1Exchange(Http1Connection& connection, Loop& loop, RequestHead request)
-      : connection_(&connection), loop_(loop), request_(std::move(request)) {
-    head_request_ = request_.method == "HEAD";
-    version_ = request_.version;
+      : connection_(&connection),
+        loop_(loop),
+        request_(std::make_unique<const RequestHead>(std::move(request))) {
+    head_request_ = request_->method == "HEAD";
+    version_ = request_->version;
   }
 
-  const RequestHead& request() const override { return request_; }
+  const RequestHead& request() const override;
   Loop& loop() override { return loop_; }
   bool open() const override { return open_; }
   void SetHandler(std::unique_ptr<ExchangeHandler> handler) override;
@@ -50,11 +51,12 @@ class Http1Exchange final : public Exchange {
 
   Http1Connection* connection_;  // null once it is gone
   Loop& loop_;
-  RequestHead request_;
+  // Apart, as are the rare ones below: what an open stream does not need takes no memory.
+  std::unique_ptr<const RequestHead> request_;
   std::unique_ptr<ExchangeHandler> handler_;
   BodySource* source_ = nullptr;
   Headers trailers_;
-  std::optional<Error> aborted_;
+  std::unique_ptr<const Error> aborted_;
   uint64_t remaining_ = 0;  // kLength
   int version_ = 11;
   Framing framing_ = Framing::kNone;

@@ -286,6 +286,8 @@ TEST_F(Http1Server, StreamsAResponseInChunksWithTrailers) {
   seen_[0]->exchange->Wake();
   EXPECT_EQ(client.Until("\r\nsecond, longer than before\r\n"),
             "1a\r\nsecond, longer than before\r\n");
+  seen_[0]->exchange->ForgetRequest();
+  EXPECT_TRUE(seen_[0]->exchange->request().headers.empty());
   seen_[0]->exchange->Finish({{"x-trailer", "t"}});
   EXPECT_EQ(client.Until("\r\n\r\n"), "0\r\nx-trailer: t\r\n\r\n");
   EXPECT_FALSE(seen_[0]->exchange->open());

@@ -30,7 +30,7 @@ struct HttpLimits {
 };
 
 struct HttpStats {
-  uint64_t connections_open = 0;
+  uint64_t connections_open = 0;  // without those that were handed over (Upgrade)
   uint64_t connections_total = 0;
   uint64_t requests_total = 0;
   uint64_t refused_total = 0;  // malformed, over a limit, timed out
