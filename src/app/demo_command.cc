@@ -38,6 +38,17 @@ class ScratchFolder {
   std::string path_;
 };
 
+// How this program is called from the current folder.
+std::string ProgramPath() {
+  std::error_code error;
+  std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) return "galaxy-push";
+  std::filesystem::path near = std::filesystem::proximate(program, error);
+  bool below = !error && !near.empty() && *near.begin() != "..";
+  if (!below) return program.string();
+  return near.has_parent_path() ? near.string() : "./" + near.string();
+}
+
 struct DemoOptions {
   Address page;
   BackendNodeOptions backend;
@@ -88,6 +99,7 @@ class Demo {
   Status WriteFiles();
   Status OpenPage();
   void Drain();
+  void EndGateway();
 
   const DemoOptions options_;
   const ScratchFolder folder_;
@@ -159,19 +171,22 @@ std::string Demo::ReadyJson() const {
 void Demo::PrintWelcome() const {
   std::string backend = backend_->listen().ToString();
   std::string user(kDemoUser);
+  std::string program = ProgramPath();
   std::string text =
       "\n  The page: " + PageUrl() +
       "\n\n  In another terminal, receive as a third device would, publish, and cut it off:\n\n"
-      "    build/galaxy-push listen --url ws://" +
-      gateway_->listen().ToString() + " --token-file " + folder_.File("terminal.token") +
-      "\n    build/galaxy-push publish --backend " + backend + " --user " + user +
+      "    " +
+      program + " listen --url ws://" + gateway_->listen().ToString() + " --token-file " +
+      folder_.File("terminal.token") + "\n    " + program + " publish --backend " + backend +
+      " --user " + user +
       " --kind game.turn.ready --payload '{\"turn\":99,\"deadline_s\":3600}'"
-      "\n    build/galaxy-push invalidate --backend " +
-      backend + " --user " + user +
+      "\n    " +
+      program + " invalidate --backend " + backend + " --user " + user +
       " --session terminal --reason lost"
-      "\n    build/galaxy-push tail --backend " +
-      backend + " --since 5m\n\n  Metrics: http://" + backend_->admin().ToString() +
-      "/metrics and http://" + gateway_->admin().ToString() + "/metrics\n  Ctrl-C ends it.\n\n";
+      "\n    " +
+      program + " tail --backend " + backend + " --since 5m\n\n  Metrics: http://" +
+      backend_->admin().ToString() + "/metrics and http://" + gateway_->admin().ToString() +
+      "/metrics\n  Ctrl-C ends it.\n\n";
   std::fputs(text.c_str(), stdout);
   std::fflush(stdout);
 }
@@ -190,15 +205,20 @@ void Demo::Drain() {
   if (std::exchange(draining_, true)) return;
   traffic_->Stop();
   page_server_->Drain(500, [this] {
-    gateway_thread_.loop().Post([this] {
-      gateway_->Drain([this] {
-        gateway_thread_.loop().Stop();
-        backend_thread_.loop().Post([this] {
-          backend_->Drain([this] {
-            backend_thread_.loop().Stop();
-            page_loop_.Stop();
-          });
-        });
+    gateway_thread_.loop().Post([this] { gateway_->Drain([this] { EndGateway(); }); });
+  });
+}
+
+// On the gateway's loop. The gateway goes before the backend drains, which would wait for its
+// stream.
+void Demo::EndGateway() {
+  gateway_thread_.loop().Post([this] {
+    gateway_.reset();
+    gateway_thread_.loop().Stop();
+    backend_thread_.loop().Post([this] {
+      backend_->Drain([this] {
+        backend_thread_.loop().Stop();
+        page_loop_.Stop();
       });
     });
   });

@@ -92,7 +92,6 @@ Result<std::string> GatewayNode::SessionsJson(const RequestHead& request) const 
 }
 
 void GatewayNode::Drain(std::function<void()> done) {
-  logger_.Info("Gateway drains.");
   gateway_->Drain([this, done = std::move(done)] {
     logger_.Info("Gateway has drained.");
     done();
