@@ -24,6 +24,14 @@ std::optional<Cursor> CursorOf(std::string_view text) {
   return cursor ? std::optional(*cursor) : std::nullopt;
 }
 
+// Of the reasons that there are (4.1); this text goes on to clients.
+std::string GapReason(std::string_view text) {
+  for (std::string_view known : {"evicted", "future", "malformed"}) {
+    if (text == known) return std::string(known);
+  }
+  return "unknown";
+}
+
 // 1.5: what a cursor of a backend that is not ours must at least be.
 bool IsUsableOpaque(std::string_view cursor) {
   return cursor.size() <= kCursorBytesMax &&
@@ -79,7 +87,7 @@ FeedOpening Feed::OpenOurs(const Metadata& metadata, std::string_view resume) {
   generation_ = Number(metadata, "push-generation");
   catching_up_ = true;
 
-  FeedOpening opening{.floor = std::string(Text(metadata, "push-start-cursor"))};
+  FeedOpening opening{.floor = start_ ? start_->Format() : std::string()};
   opening.unknown = Text(metadata, "push-invalidations") == "unknown";
   bool expected = resume == "resumed" || resume == "fresh";
   if (!vouched_ && expected) {
@@ -87,14 +95,14 @@ FeedOpening Feed::OpenOurs(const Metadata& metadata, std::string_view resume) {
   } else if (resume != "resumed" || was_foreign) {
     // A gap; or a fresh start in the middle of our life, which is one as well.
     opening.ring = FeedOpening::Ring::kGap;
-    opening.gap_reason = Text(metadata, "push-resume-reason");
-    if (opening.gap_reason.empty()) opening.gap_reason = "unknown";
+    opening.gap_reason = GapReason(Text(metadata, "push-resume-reason"));
     if (resume != "gap") opening.unknown = true;
     // 4.3: the one way in which the cursor may fall. `processed_` follows with the barrier.
     received_ = opening.floor;
     persisted_.clear();
     retained_due_ = true;
   }
+  if (opening.ring != FeedOpening::Ring::kKeep) appended_ = start_;
   // Without canaries nothing announces that a quiet stream is complete (4.1).
   canary_ = Number(metadata, "push-canary-ms") > 0;
   if (!canary_ && (!head_ || !start_ || *head_ <= *start_)) {
@@ -143,6 +151,10 @@ Result<FeedStep> Feed::OursStep(const EntryView& entry) {
     }
     return step;
   }
+  if (appended_ && *step.cursor <= *appended_) {
+    return Fail(Code::kInternal, "an entry comes again after a lossless resume", "cursor");
+  }
+  appended_ = step.cursor;
   step.append = true;
   received_.assign(entry.cursor);
   if (catching_up_) {

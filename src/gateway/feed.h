@@ -123,6 +123,7 @@ class Feed {
   std::optional<Cursor> start_;
   std::optional<Cursor> head_;
   std::optional<Cursor> last_;
+  std::optional<Cursor> appended_;  // the ring's newest, or where it begins; outlives a stream
   uint64_t opened_ms_ = 0;
   uint64_t generation_ = 0;
 

@@ -164,6 +164,22 @@ TEST_F(FeedTest, CursorsOfOneStreamMustRise) {  // semantics.md 4.3
   }
 }
 
+TEST_F(FeedTest, ResumeThatRepeatsEntriesIsAFaultAndNoCrash) {  // semantics.md 4.2
+  Feed feed = Settled();
+  feed.Connect(0, 30'000);
+  feed.OnMetadata(Ours("resumed", At(3), At(12)), 30'000);
+  std::string cursor = At(9);
+  EXPECT_FALSE(feed.OnEntry(Event(cursor), false));
+}
+
+TEST_F(FeedTest, MetadataThatIsNoneIsNotPassedOnToClients) {
+  Feed feed = Settled();
+  feed.Connect(0, 30'000);
+  FeedOpening opening = feed.OnMetadata(Ours("gap", "\xff junk", "", "unknown", "\xff"), 30'000);
+  EXPECT_EQ(opening.floor, "");
+  EXPECT_EQ(opening.gap_reason, "unknown");
+}
+
 TEST_F(FeedTest, EventBeforeTheStartCursorIsAFault) {  // semantics.md 4.3
   Feed feed = Settled();
   feed.Connect(0, 30'000);
