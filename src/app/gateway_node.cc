@@ -1,6 +1,7 @@
 #include "app/gateway_node.h"
 
 #include <filesystem>
+#include <utility>
 
 #include "base/clock.h"
 #include "envelope/encode.h"
@@ -73,9 +74,10 @@ Result<std::string> GatewayNode::SessionsJson(const RequestHead& request) const 
   std::optional<std::string> user = request.QueryParameter("user");
   if (!user || user->empty())
     return Fail(Code::kInvalidArgument, "name the user: /v1/sessions?user=", "user");
-  std::string out = "[";
+  std::string out = "{\"sessions\":[";
+  bool first = true;
   for (const GatewaySessionInfo& session : gateway_->Sessions(*user)) {
-    if (out.size() > 1) out += ',';
+    if (!std::exchange(first, false)) out += ',';
     out += "{\"user\":";
     AppendJsonString(out, session.user_id);
     out += ",\"session\":";
@@ -88,7 +90,7 @@ Result<std::string> GatewayNode::SessionsJson(const RequestHead& request) const 
     out += ",\"token_expires_ms\":" + std::to_string(session.token_expires_ms);
     out += ",\"queue_bytes\":" + std::to_string(session.queue_bytes) + "}";
   }
-  return out + "]\n";
+  return out + "]}\n";
 }
 
 void GatewayNode::Drain(std::function<void()> done) {

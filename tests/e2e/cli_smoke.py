@@ -114,6 +114,21 @@ class CliSmoke(unittest.TestCase):
             event = listener.lines()[0]
             self.assertEqual((event["payload"], event["cursor"], event["event_id"], event["verified"]), (payload, cursor, "e-1", True))
 
+        # What operators see.
+        subscriptions = json.loads(get(backend.addresses["admin"], "/v1/subscriptions")[1])
+        self.assertEqual([s["gateway_client_id"] for s in subscriptions["subscriptions"]], ["gw-1"])
+        sessions = json.loads(get(gateway.addresses["admin"], "/v1/sessions?user=u-1")[1])
+        self.assertEqual(sorted(s["session"] for s in sessions["sessions"]), ["phone", "tablet"])
+        self.assertEqual(get(gateway.addresses["admin"], "/v1/sessions")[0], 400)
+        for admin in (backend.addresses["admin"], gateway.addresses["admin"]):
+            self.assertEqual(get(admin, "/livez")[0], 200)
+            status, text, headers = get(admin, "/metrics")
+            self.assertEqual((status, headers["content-type"]), (200, "text/plain; version=0.0.4; charset=utf-8"))
+            samples = [line for line in text.splitlines() if not line.startswith("#")]
+            self.assertGreater(len(samples), 20)
+            for line in samples:
+                self.assertRegex(line, r"^(galaxy_push|process)_[a-z0-9_]+(\{[^}]*\})? [-+.e0-9]+$")
+
         # The same key again publishes nothing (semantics.md 2.2); one device's event reaches only that one (7.3).
         again = self.publish(backend, "--user", "u-1", "--kind", "game.turn.ready", "--payload", payload, "--event-id", "e-1")
         self.assertEqual(json.loads(again.stdout), {"cursor": cursor, "duplicate": True})
