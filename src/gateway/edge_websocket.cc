@@ -15,7 +15,7 @@ WebSocketSession::WebSocketSession(Edge& edge, std::unique_ptr<Connection> conne
   ++edge_.stats().websockets_open;
 }
 
-WebSocketSession::~WebSocketSession() { --edge_.stats().websockets_open; }
+WebSocketSession::~WebSocketSession() = default;
 
 void WebSocketSession::Start(Result<EventsRequest> request, std::string_view unread) {
   connection_->Start(*this);
@@ -109,6 +109,7 @@ void WebSocketSession::Reset() {
 
 void WebSocketSession::Gone() {
   if (std::exchange(state_, State::kGone) == State::kGone) return;
+  --edge_.stats().websockets_open;
   timer_.Cancel();
   connection_.reset();
   edge_.shard().Leave(session_);

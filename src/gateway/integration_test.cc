@@ -233,6 +233,32 @@ TEST_F(GatewayTest, PingIsAnsweredAndCloseIsEchoed) {  // RFC 6455 5.5
   EXPECT_TRUE(gateway->Sessions("u").empty());
 }
 
+TEST_F(GatewayTest, ClientThatVanishesLeavesTheIndex) {
+  StartReady();
+  auto socket = WebSocket(Token("u", "s1"));
+  auto stream = Stream("Authorization: Bearer " + Token("u", "s2") + "\r\n");
+  auto early = WebSocket("");  // before its hello
+  Until([&] { return gateway->Sessions("u").size() == 2; });
+  socket.reset();
+  stream.reset();
+  early.reset();
+  Until([&] { return Metric("galaxy_push_edge_connections") == 0; });
+  EXPECT_TRUE(gateway->Sessions("u").empty());
+  backend.Event(12, "u");
+  Until([&] { return Metric("galaxy_push_gateway_events_unwanted_total") == 1; });
+}
+
+TEST_F(GatewayTest, GatewayMayEndWithClientsConnected) {
+  StartReady();
+  auto socket = WebSocket(Token("u", "s1"));
+  auto stream = Stream("Authorization: Bearer " + Token("u", "s2") + "\r\n");
+  Until([&] { return gateway->Sessions("u").size() == 2; });
+  backend.Event(12, "u");
+  loop.Poll();
+  gateway.reset();
+  Until([&] { return (socket->closed || socket->ended) && (stream->closed || stream->ended); });
+}
+
 TEST_F(GatewayTest, ClientThatReadsNothingIsClosedAndNamed) {  // semantics.md 7.6
   config.queue_bytes_max = 200'000;
   StartReady();
