@@ -439,7 +439,10 @@ TEST_F(GatewayTest, DrainSendsClientsAwayAndSavesTheCursor) {  // semantics.md 6
   backend.Event(12, "u");
   Frames(*socket, 2);
   bool done = false;
-  gateway->Drain([&] { done = true; });
+  gateway->Drain([&] {
+    done = true;
+    gateway.reset();  // its owner may let go of it then
+  });
   EXPECT_FALSE(gateway->ready());
   EXPECT_THAT(*ReadFile(config.data_dir + "/cursor"), StartsWith(ScriptedBackend::At(12)));
   Pass(10'500);
