@@ -122,7 +122,7 @@ class Plane(unittest.TestCase):
         self.assertIn("same gateway id", harness.get(one.admin, "/readyz").text)
         self.assertTrue(two.ready_now())
 
-    def test_a_draining_gateway_sends_clients_elsewhere_and_exits_with_0_6_5(self):
+    def test_a_draining_gateway_sends_clients_elsewhere_and_ends_well_6_5(self):
         g = self.gateway("gw-1", "--drain-spread", "500ms")
         clients = [self.client(g, session="s-%d" % n) for n in range(5)]
         for c in clients:
