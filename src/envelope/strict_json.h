@@ -1,6 +1,8 @@
 #pragma once
 
-// For .cc files of envelope/ and auth/ only: this header brings in nlohmann json.
+// Brings in nlohmann json, which is slow to compile: include it from .cc files and from headers
+// that stay inside their folder. Its users read JSON from outside: envelope/, auth/ and the
+// gateway's client frames.
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
