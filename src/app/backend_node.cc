@@ -3,6 +3,7 @@
 #include "backend/backend_metrics.h"
 #include "galaxy/backend/publish/v1/publish.pb.h"
 #include "galaxy/backend/push/v1/push.pb.h"
+#include "grpc/health/v1/health.pb.h"
 #include "log/memory_engine.h"
 
 namespace galaxy::push {
@@ -11,6 +12,7 @@ BackendNode::BackendNode(const BackendNodeOptions& options, Logger& logger)
     : drain_ms_(options.drain_ms), logger_(logger), admin_([this] { return backend_->Ready(); }) {
   reflection_.Add(*backend::push::v1::PushEvent::descriptor()->file());
   reflection_.Add(*backend::publish::v1::PublishResult::descriptor()->file());
+  reflection_.Add(*grpc::health::v1::HealthCheckResponse::descriptor()->file());
   for (const char* service : {"galaxy.backend.push.v1.Push", "galaxy.backend.publish.v1.Publisher"})
     health_.Set(service, GrpcHealth::Status::kServing);
   admin_.AddCollector([this](MetricList& out) { CollectBackendMetrics(*backend_, out); });

@@ -108,6 +108,12 @@ class PublishRefusals(unittest.TestCase):
             with self.subTest(field):
                 self.refused(400, field, body, path="/v1/invalidations")
 
+    def test_a_kind_that_the_catalog_does_not_list_is_refused_2_3(self):
+        with harness.backend("--kinds", "game.turn.ready,game.chat.message") as backend:
+            for kind, status in (("game.turn.ready", 200), ("game.turn.reday", 400), ("game.turn", 400)):
+                answer = harness.post(backend.listen, "/v1/events", self.event(kind=kind))
+                self.assertEqual((answer.status, answer.json.get("error", {}).get("field", "kind")), (status, "kind"), answer.text)
+
     def test_unknown_paths_and_methods(self):
         self.assertEqual(harness.get(self.backend.listen, "/nothing").status, 404)
         answer = harness.request("DELETE", self.backend.listen, "/v1/events")

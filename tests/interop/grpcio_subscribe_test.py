@@ -4,6 +4,7 @@ import pathlib, queue, re, sys, threading, time, unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import harness
 import grpc
+from google.protobuf import descriptor_pb2
 
 push = harness.messages("galaxy/backend/push/v1/push")
 CURSOR = re.compile(r"^[0-9a-f]{16}-[0-9a-f]{12}$")
@@ -186,6 +187,20 @@ class GrpcioSubscribe(unittest.TestCase):
         with self.assertRaises(grpc.RpcError) as caught:
             next(call)
         self.assertEqual(caught.exception.code(), grpc.StatusCode.UNIMPLEMENTED)
+
+    def test_health_is_serving_and_the_services_are_discovered_by_reflection(self):
+        health, reflection = harness.messages("grpc/health/v1/health", "grpc/reflection/v1/reflection")
+        check = self.channel.unary_unary("/grpc.health.v1.Health/Check", health.HealthCheckRequest.SerializeToString, health.HealthCheckResponse.FromString)
+        self.assertEqual(check(health.HealthCheckRequest()).status, health.HealthCheckResponse.SERVING)
+        info = self.channel.stream_stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+                                          reflection.ServerReflectionRequest.SerializeToString, reflection.ServerReflectionResponse.FromString)
+        asked = [reflection.ServerReflectionRequest(list_services="*"), reflection.ServerReflectionRequest(file_containing_symbol="galaxy.backend.push.v1.Push")]
+        listed, file = info(iter(asked))
+        names = {s.name for s in listed.list_services_response.service}
+        self.assertLessEqual({"galaxy.backend.push.v1.Push", "galaxy.backend.publish.v1.Publisher", "grpc.health.v1.Health"}, names)
+        # What the server describes is the contract: its own descriptor builds the same message.
+        described = {descriptor_pb2.FileDescriptorProto.FromString(f).name for f in file.file_descriptor_response.file_descriptor_proto}
+        self.assertIn("galaxy/backend/push/v1/push.proto", described)
 
     def test_a_deadline_ends_the_stream(self):
         code, _, _, _ = self.subscribe("timed", timeout=0.3).end()

@@ -38,6 +38,10 @@ def messages(*names):
     if str(out) not in sys.path:
         sys.path.insert(0, str(out))
     importlib.invalidate_caches()
+    if any(name.startswith("grpc/") for name in names):
+        import grpc  # the library's package of that name is made to hold our generated modules, too
+        if str(out / "grpc") not in grpc.__path__:
+            grpc.__path__.append(str(out / "grpc"))
     modules = [importlib.import_module(name.replace("/", ".") + "_pb2") for name in names]
     return modules[0] if len(modules) == 1 else modules
 
