@@ -9,9 +9,9 @@
 #include <string_view>
 #include <vector>
 
+#include "base/siphash.h"
 #include "event/cursor.h"
 #include "event/entry.h"
-#include "gateway/siphash.h"
 
 namespace galaxy::push {
 
@@ -120,7 +120,7 @@ class ReplayRing {
   Found FindOurs(std::string_view cursor, Ordinal newest) const;
 
   Options options_;
-  Bits128 secret_ = RandomKey();
+  Bits128 secret_ = Bits128::Random();
   bool foreign_ = false;
   std::string floor_;
   std::deque<Record> records_;

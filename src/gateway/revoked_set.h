@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/siphash.h"
 #include "event/cursor.h"
-#include "gateway/siphash.h"
 
 namespace galaxy::push {
 
@@ -69,7 +69,7 @@ class RevokedSet {
   }
   uint16_t ReasonNumber(std::string_view reason);
 
-  Bits128 secret_ = RandomKey();
+  Bits128 secret_ = Bits128::Random();
   uint64_t lifetime_s_;
   uint32_t version_ = 1;
   boost::unordered_flat_map<Bits128, Entry, KeyHash> entries_;

@@ -32,8 +32,8 @@ const Dedupe::Slot& Dedupe::At(uint32_t number) const {
 
 // Linear hashing (Litwin 1980): buckets beyond size() are not split off yet and share the chain of
 // the one they will be split from.
-uint32_t Dedupe::BucketOf(const std::array<uint64_t, 2>& key) const {
-  uint64_t bucket = key[0] & ((uint64_t{2} << level_) - 1);
+uint32_t Dedupe::BucketOf(const Bits128& key) const {
+  uint64_t bucket = key.low & ((uint64_t{2} << level_) - 1);
   if (bucket >= buckets_.size()) bucket &= (uint64_t{1} << level_) - 1;
   return static_cast<uint32_t>(bucket);
 }
@@ -77,7 +77,7 @@ void Dedupe::MergeOne() {
 Dedupe::Answer Dedupe::Find(const EntryDigest& digest) const {
   for (uint32_t link = buckets_[BucketOf(digest.key)]; link != 0;) {
     const Slot& slot = At(link - 1);
-    if (slot.key[0] == digest.key[0] && slot.key[1] == digest.key[1]) {
+    if (slot.key == digest.key) {
       bool same = (slot.content_and_time & kContentMask) == (digest.content & kContentMask);
       return {same ? Verdict::kDuplicate : Verdict::kConflict, {slot.sequence, slot.TimeMs()}};
     }

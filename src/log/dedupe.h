@@ -44,7 +44,7 @@ class Dedupe {
 
  private:
   struct Slot {
-    std::array<uint64_t, 2> key;
+    Bits128 key;
     uint64_t sequence;
     uint64_t content_and_time;  // 48 bits of the content's hash, the time's upper 16
     uint32_t time_low;
@@ -57,7 +57,7 @@ class Dedupe {
   // Slots live in a circular space of blocks: numbers rise for ever, modulo 2^32.
   Slot& At(uint32_t number);
   const Slot& At(uint32_t number) const;
-  uint32_t BucketOf(const std::array<uint64_t, 2>& key) const;
+  uint32_t BucketOf(const Bits128& key) const;
   void Link(uint32_t number);
   void Unlink(uint32_t number);
   void SplitOne();

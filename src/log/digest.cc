@@ -1,15 +1,6 @@
 #include "log/digest.h"
 
-#include "base/random.h"
-#include "log/siphash.h"
-
 namespace galaxy::push {
-
-EntryHasher EntryHasher::Random() {
-  Seed seed;
-  RandomBytes(seed);
-  return EntryHasher(seed);
-}
 
 EntryDigest EntryHasher::Digest(const EntryView& entry) const {
   SipHasher key(seed_);
@@ -19,7 +10,7 @@ EntryDigest EntryHasher::Digest(const EntryView& entry) const {
   SipHasher content(seed_);
   content.AddField(entry.kind);
   content.AddField(entry.payload);
-  return {key.Finish(), content.Finish()[0]};
+  return {key.Finish(), content.Finish().low};
 }
 
 }  // namespace galaxy::push

@@ -1,16 +1,16 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 
+#include "base/siphash.h"
 #include "event/entry.h"
 
 namespace galaxy::push {
 
 // What idempotency compares of an entry (docs/semantics.md 2.2).
 struct EntryDigest {
-  std::array<uint64_t, 2> key{};  // of user_id, device_session_id, event_id
-  uint64_t content = 0;           // of kind and payload
+  Bits128 key;           // of user_id, device_session_id, event_id
+  uint64_t content = 0;  // of kind and payload
 
   bool operator==(const EntryDigest&) const = default;
 };
@@ -20,14 +20,13 @@ struct EntryDigest {
 // Immutable: any thread. Cost: about a nanosecond a byte.
 class EntryHasher {
  public:
-  using Seed = std::array<unsigned char, 16>;
-  explicit EntryHasher(Seed seed) : seed_(seed) {}
-  static EntryHasher Random();
+  explicit EntryHasher(const Bits128& seed) : seed_(seed) {}
+  static EntryHasher Random() { return EntryHasher(Bits128::Random()); }
 
   EntryDigest Digest(const EntryView& entry) const;
 
  private:
-  Seed seed_;
+  Bits128 seed_;
 };
 
 }  // namespace galaxy::push
