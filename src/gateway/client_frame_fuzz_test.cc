@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "http/fuzz_corpus.h"
+#include "base/fuzz_corpus.h"
 
 #define GALAXY_FUZZ_ENTRY ClientFrameFuzzOneInput
 #include "gateway/client_frame_fuzz.cc"

@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "http/fuzz_corpus.h"
+#include "base/fuzz_corpus.h"
 
 #define GALAXY_FUZZ_ENTRY Http1ParserFuzzOneInput
 #include "http/http1_parser_fuzz.cc"

@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "http/fuzz_corpus.h"
+#include "base/fuzz_corpus.h"
 
 #define GALAXY_FUZZ_ENTRY WebSocketFuzzOneInput
 #include "http/websocket_fuzz.cc"
