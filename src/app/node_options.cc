@@ -224,6 +224,20 @@ void AddFeedOptions(OptionTable& table, GatewayConfig& config) {
                     .high = "1m"},
                    config.persist_interval_ms);
   table.DurationMs(
+      {.name = "ping",
+       .text = "How often the connection to the backend is pinged; at most every 310 s "
+               "when the backend is not ours.",
+       .fallback = "20s",
+       .low = "1s",
+       .high = "1h"},
+      config.feed_ping_interval_ms);
+  table.DurationMs({.name = "ping-timeout",
+                    .text = "How long the answer to a ping may take.",
+                    .fallback = "10s",
+                    .low = "100ms",
+                    .high = "1h"},
+                   config.feed_ping_timeout_ms);
+  table.DurationMs(
       {.name = "unknown-spread",
        .text = "When invalidations may be lost: the spread over which connections close.",
        .fallback = "2m",

@@ -10,6 +10,10 @@ namespace {
 constexpr std::string_view kSubscribePath = "/galaxy.backend.push.v1.Push/SubscribePush";
 // How long a stream without canaries is quiet before it counts as caught up.
 constexpr uint64_t kQuietMs = 1'000;
+// A gRPC server of default settings allows one PING in 5 min on a silent stream and answers the
+// fourth of a closer series with GOAWAY, too_many_pings; behind a backend that is not ours every
+// such loss would close every client (4.8, 9.3).
+constexpr uint64_t kForeignPingMs = 310'000;
 
 void AppendStringField(std::string& out, int number, std::string_view text) {
   if (text.empty()) return;
@@ -25,6 +29,9 @@ HttpClientLimits ClientLimits(const GatewayConfig& config) {
   limits.connect_timeout_ms = config.connect_timeout_ms;
   limits.ping_interval_ms = config.feed_ping_interval_ms;
   limits.ping_timeout_ms = config.feed_ping_timeout_ms;
+  // Finds a half-open connection where PINGs are rare, as soon as they would.
+  limits.socket.dead_after_ms =
+      static_cast<int>(config.feed_ping_interval_ms + config.feed_ping_timeout_ms);
   return limits;
 }
 
@@ -77,6 +84,7 @@ void FeedClient::Connect() {
   ++stats_.connects;
   ignoring_ = false;
   splitter_.emplace();
+  channel_->SetPingFloor(0);  // whose backend answers is not known yet
   const Clock& clock = loop_.clock();
   FeedRequest request = feed_.Connect(clock.WallMs(), clock.MonoMs());
   call_ = channel_->Start(kSubscribePath, std::move(request.metadata), 0, *this);
@@ -109,6 +117,7 @@ void FeedClient::OnMetadata(const Metadata& metadata) {
 
 void FeedClient::Open(const FeedOpening& opening) {
   stats_.connected = true;
+  channel_->SetPingFloor(opening.foreign ? kForeignPingMs : 0);
   if (opening.ring == FeedOpening::Ring::kReset) shard_.ResetRing(opening.floor, opening.foreign);
   if (opening.ring == FeedOpening::Ring::kGap) {
     ++stats_.gaps;

@@ -135,6 +135,7 @@ class Channel final : public GrpcChannel {
     for (const HeaderField& field : metadata.fields()) head.headers.Add(field.name, field.value);
     return std::make_unique<ClientCall>(*client_, loop_, std::move(head), deadline_ms, handler);
   }
+  void SetPingFloor(uint64_t ms) override { client_->SetPingFloor(ms); }
 
  private:
   Loop& loop_;

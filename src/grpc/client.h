@@ -52,6 +52,8 @@ class GrpcChannel {
   virtual std::unique_ptr<GrpcClientCall> Start(std::string_view path, Metadata metadata,
                                                 uint64_t deadline_ms,
                                                 GrpcClientHandler& handler) = 0;
+  // See HttpClient::SetPingFloor().
+  virtual void SetPingFloor(uint64_t ms) = 0;
 };
 
 }  // namespace galaxy::push

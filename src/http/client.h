@@ -58,6 +58,9 @@ class HttpClient {
   // `source` (may be null: no body) and `handler` outlive the request.
   virtual std::unique_ptr<ClientRequest> Start(RequestHead head, BodySource* source,
                                                ResponseHandler& handler) = 0;
+  // PINGs come at least so far apart from now on, on this connection and later ones, whatever the
+  // limits say; 0: as the limits say. HTTP/1.1 has no PINGs.
+  virtual void SetPingFloor(uint64_t /*ms*/) {}
 };
 
 }  // namespace galaxy::push

@@ -147,13 +147,19 @@ class Http2Client final : public HttpClient {
   void TooManyPings() {
     limits_.ping_interval_ms = std::min(limits_.ping_interval_ms * 2, kPingIntervalMaxMs);
   }
+  void SetPingFloor(uint64_t ms) override {
+    ping_floor_ms_ = ms;
+    for (auto& session : sessions_) session->SetPingInterval(PingInterval());
+  }
 
  private:
+  uint64_t PingInterval() const { return std::max(limits_.ping_interval_ms, ping_floor_ms_); }
   void Connected(Result<std::unique_ptr<Connection>> connection);
 
   Loop& loop_;
   const Address address_;
   HttpClientLimits limits_;
+  uint64_t ping_floor_ms_ = 0;
   std::shared_ptr<LiveStreams> live_ = std::make_shared<LiveStreams>();
   std::unique_ptr<Connector> connector_;
   std::vector<std::shared_ptr<ClientStream>> waiting_;  // for the connection
@@ -200,7 +206,7 @@ void Http2Client::Connected(Result<std::unique_ptr<Connection>> connection) {
                        .stream_window_bytes = limits_.window_bytes,
                        .connection_window_bytes = limits_.window_bytes * 2,
                        .header_list_bytes_max = kFieldBytesMax,
-                       .ping_interval_ms = limits_.ping_interval_ms,
+                       .ping_interval_ms = PingInterval(),
                        .ping_timeout_ms = limits_.ping_timeout_ms};
   auto session =
       std::make_shared<Http2ClientSession>(*this, loop_, std::move(*connection), options);

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "http/client.h"
+#include "http/http2_raw_server.h"
 #include "http/http2_test_peer.h"
 #include "http/http2_test_server.h"
 
@@ -43,54 +44,6 @@ struct Answer final : ResponseHandler {
   int heads = 0, ends = 0, failures = 0;
   std::function<void()> on_head, on_end;
   std::function<void(std::string_view)> on_body;
-};
-
-// A peer whose frames the test writes; it answers the client's preface with SETTINGS.
-class RawServer {
- public:
-  struct Peer final : ConnectionHandler {
-    explicit Peer(std::unique_ptr<Connection> c) : connection(std::move(c)) {
-      connection->Start(*this);
-      Send(Frame(h2::kSettings, 0, 0, ""));
-    }
-    void OnBytes(std::string_view bytes) override {
-      input += bytes;
-      if (!greeted && input.size() >= h2::kPreface.size()) {
-        greeted = true;
-        input.erase(0, h2::kPreface.size());
-      }
-      if (!greeted) return;
-      for (RawFrame& frame : h2::TakeFrames(input)) frames.push_back(std::move(frame));
-    }
-    void OnWritable() override {}
-    void OnEnd() override { closed = true; }
-    void OnClosed(const Error&) override { closed = true; }
-    void Send(std::string bytes) {
-      iovec part{bytes.data(), bytes.size()};
-      EXPECT_EQ(connection->Write({&part, 1}), bytes.size());
-    }
-    size_t Count(int type, int flags = -1) const {
-      return static_cast<size_t>(std::ranges::count_if(frames, [&](const RawFrame& frame) {
-        return frame.type == type && (flags < 0 || frame.flags == flags);
-      }));
-    }
-    std::unique_ptr<Connection> connection;
-    std::string input;
-    bool greeted = false, closed = false;
-    std::vector<RawFrame> frames;
-  };
-
-  explicit RawServer(Loop& loop) {
-    listener_ = std::move(
-        *Listener::Open(loop, {"127.0.0.1", 0}, {}, [this](std::unique_ptr<Connection> c) {
-          peers.push_back(std::make_unique<Peer>(std::move(c)));
-        }));
-  }
-  const Address& address() const { return listener_->bound(); }
-  std::vector<std::unique_ptr<Peer>> peers;
-
- private:
-  std::unique_ptr<Listener> listener_;
 };
 
 class Http2Client : public testing::Test, public RequestHandler {
@@ -418,6 +371,37 @@ TEST_F(Http2Client, PingsHalfAsOftenAfterTooManyPings) {
   for (int i = 0; i < 50; ++i) loop_.Poll();
   EXPECT_EQ(server.peers[1]->Count(h2::kPing), 0u);
   Advance(140);
+  Until([&] { return server.peers[1]->Count(h2::kPing) == 1; });
+}
+
+// A peer that is not ours may want them rarer (semantics.md 6.3).
+TEST_F(Http2Client, PingsNoCloserThanTheFloorOnThisConnectionAndTheNext) {
+  RawServer server(loop_);
+  auto client = Client(server.address());
+  Answer first, second;
+  auto a = client->Start(Get(), nullptr, first);
+  Until([&] { return !server.peers.empty() && server.peers[0]->Count(h2::kHeaders) == 1; });
+  Advance(20'020);
+  Until([&] { return server.peers[0]->Count(h2::kPing, 0) == 1; });
+  client->SetPingFloor(100'000);  // while one is out: its answer still counts
+  server.peers[0]->Send(Frame(h2::kPing, h2::kAck, 0, server.peers[0]->frames.back().payload));
+  for (int i = 0; i < 50; ++i) loop_.Poll();
+  Advance(99'900);
+  for (int i = 0; i < 50; ++i) loop_.Poll();
+  EXPECT_EQ(server.peers[0]->Count(h2::kPing, 0), 1u);
+  EXPECT_FALSE(first.over());
+  Advance(140);
+  Until([&] { return server.peers[0]->Count(h2::kPing, 0) == 2; });
+  Advance(10'020);
+  EXPECT_EQ(first.failures, 1);
+
+  auto b = client->Start(Get(), nullptr, second);
+  Until([&] { return server.peers.size() == 2 && server.peers[1]->Count(h2::kHeaders) == 1; });
+  Advance(50'000);
+  for (int i = 0; i < 50; ++i) loop_.Poll();
+  EXPECT_EQ(server.peers[1]->Count(h2::kPing), 0u);
+  client->SetPingFloor(0);  // the limits' interval again, from now
+  Advance(20'020);
   Until([&] { return server.peers[1]->Count(h2::kPing) == 1; });
 }
 

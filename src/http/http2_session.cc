@@ -36,7 +36,8 @@ Http2Session::Http2Session(Loop& loop, std::unique_ptr<Connection> connection, H
       connection_(std::move(connection)),
       options_(options),
       control_tokens_(kControlBurst),
-      control_refill_ms_(loop.clock().MonoMs()) {
+      control_refill_ms_(loop.clock().MonoMs()),
+      ping_interval_ms_(options.ping_interval_ms) {
   ng_ = Http2Callbacks::NewSession(*this, options_);
 }
 
@@ -73,7 +74,7 @@ void Http2Session::Begin(std::string_view unread) {
   nghttp2_submit_settings(ng_, NGHTTP2_FLAG_NONE, settings, count);
   nghttp2_session_set_local_window_size(ng_, NGHTTP2_FLAG_NONE, 0,
                                         static_cast<int32_t>(options_.connection_window_bytes));
-  ping_timer_ = loop_.RunAfter(options_.ping_interval_ms, [this] { SendKeepalive(); });
+  ArmKeepalive();
   connection_->Start(*this);
   ScheduleFlush();
   if (!unread.empty() && alive_) OnBytes(unread);
@@ -284,7 +285,17 @@ void Http2Session::Abort(const Error& error, bool quiet) {
 
 // ---- keepalive and drain
 
+void Http2Session::ArmKeepalive() {
+  ping_timer_ = loop_.RunAfter(ping_interval_ms_, [this] { SendKeepalive(); });
+}
+
+void Http2Session::SetPingInterval(uint64_t ms) {
+  if (std::exchange(ping_interval_ms_, ms) == ms || !alive_) return;
+  if (!ping_unanswered_) ArmKeepalive();
+}
+
 void Http2Session::SendKeepalive() {
+  ping_unanswered_ = true;
   uint64_t number = ++ping_number_;
   uint8_t payload[8];
   std::memcpy(payload, &number, sizeof payload);
@@ -316,7 +327,8 @@ void Http2Session::PingAnswered(const uint8_t* payload) {
   uint64_t number = 0;
   std::memcpy(&number, payload, sizeof number);
   if (number != ping_number_) return;
-  ping_timer_ = loop_.RunAfter(options_.ping_interval_ms, [this] { SendKeepalive(); });
+  ping_unanswered_ = false;
+  ArmKeepalive();
 }
 
 void Http2Session::SettingsReceived() {

@@ -57,6 +57,9 @@ class Http2Session : public ConnectionHandler, public std::enable_shared_from_th
   void Abort(const Error& error, bool quiet = false);
   // GOAWAY: streams in flight go on, then the connection closes.
   void DrainStreams();
+  // For all PINGs from now on. After a change the next comes so long after this call, or after the
+  // answer to the one that is out.
+  void SetPingInterval(uint64_t ms);
 
   bool alive() const { return alive_; }
   bool idle() const { return streams_.empty(); }
@@ -115,6 +118,7 @@ class Http2Session : public ConnectionHandler, public std::enable_shared_from_th
   void MarksAccepted();
   void CloseIfDone();
   void FailStreams(const Error& error);
+  void ArmKeepalive();
   void SendKeepalive();
   void KeepaliveExpired();
   void FinalGoaway();
@@ -135,6 +139,8 @@ class Http2Session : public ConnectionHandler, public std::enable_shared_from_th
 
   double control_tokens_;
   uint64_t control_refill_ms_;
+  uint64_t ping_interval_ms_;
+  bool ping_unanswered_ = false;
   uint64_t ping_number_ = 0;
   uint64_t received_at_ping_ = 0;
   uint64_t accepted_at_ping_ = 0;

@@ -65,6 +65,9 @@ struct SocketOptions {
   int notsent_lowat_bytes = 0;   // TCP_NOTSENT_LOWAT, 0: the system's
   int receive_buffer_bytes = 0;  // SO_RCVBUF, 0: the system's
   int send_buffer_bytes = 0;
+  // A peer whose kernel acknowledges nothing for so long, keepalive probes of ours included, is
+  // gone (TCP_KEEPIDLE and its kin, TCP_USER_TIMEOUT); counted in whole seconds, 0: the system's.
+  int dead_after_ms = 0;
 };
 
 // Listener accepts connections on one address (TCP_NODELAY set). Failing to accept (EMFILE) is

@@ -362,6 +362,32 @@ TEST(Listener, HandsItsSocketOptionsToWhatItAccepts) {
   EXPECT_EQ(found, 2);  // the listening one and the accepted one
 }
 
+TEST(Connector, LetsTheKernelFindAPeerThatIsGone) {  // semantics.md 6.3
+  Loop loop;
+  std::unique_ptr<Connection> server, client;
+  auto listener = *Listener::Open(
+      loop, {"127.0.0.1", 0}, {},
+      [&](std::unique_ptr<Connection> connection) { server = std::move(connection); });
+  auto connector = Connector::Start(loop, listener->bound(), {.dead_after_ms = 31'000}, 5'000,
+                                    [&](auto result) { client = std::move(*result); });
+  TurnUntil(loop, [&] { return server && client; });
+  int found = 0;
+  for (int fd = 0; fd < 256; ++fd) {
+    auto option = [fd](int level, int name) {
+      int value = 0;
+      socklen_t length = sizeof value;
+      return getsockopt(fd, level, name, &value, &length) == 0 ? value : -1;
+    };
+    if (option(IPPROTO_TCP, TCP_USER_TIMEOUT) != 31'000) continue;
+    EXPECT_NE(option(SOL_SOCKET, SO_KEEPALIVE), 0);
+    EXPECT_EQ(option(IPPROTO_TCP, TCP_KEEPIDLE), 15);
+    EXPECT_EQ(option(IPPROTO_TCP, TCP_KEEPINTVL), 5);
+    EXPECT_EQ(option(IPPROTO_TCP, TCP_KEEPCNT), 3);
+    ++found;
+  }
+  EXPECT_EQ(found, 1);
+}
+
 TEST(Listener, NamesTheAddressItCannotHave) {
   Loop loop;
   auto first = Listener::Open(loop, {"127.0.0.1", 0}, {}, [](auto) {});

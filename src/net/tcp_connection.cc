@@ -233,6 +233,15 @@ void SetSocketOptions(int fd, const SocketOptions& options) {
   }
   if (options.receive_buffer_bytes > 0) set(SOL_SOCKET, SO_RCVBUF, options.receive_buffer_bytes);
   if (options.send_buffer_bytes > 0) set(SOL_SOCKET, SO_SNDBUF, options.send_buffer_bytes);
+  if (options.dead_after_ms > 0) {
+    int seconds = std::max(options.dead_after_ms / 1000, 1);
+    set(SOL_SOCKET, SO_KEEPALIVE, 1);
+    set(IPPROTO_TCP, TCP_KEEPIDLE, std::max(seconds / 2, 1));
+    set(IPPROTO_TCP, TCP_KEEPINTVL, std::max(seconds / 6, 1));
+    set(IPPROTO_TCP, TCP_KEEPCNT, 3);
+    // Ends it at its time whatever the probes' number, and also when unanswered data is out.
+    set(IPPROTO_TCP, TCP_USER_TIMEOUT, seconds * 1000);
+  }
 }
 
 Error SystemError(std::string_view what, int error_number) {

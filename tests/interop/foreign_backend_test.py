@@ -56,7 +56,9 @@ class ContractOnlyBackend:
         self.server.stop(None).wait()
 
 
-class ForeignBackend(unittest.TestCase):
+class Behind(unittest.TestCase):
+    arguments = ()
+
     def setUp(self):
         folder = harness.folder()
         self.folder = folder.__enter__()
@@ -64,10 +66,7 @@ class ForeignBackend(unittest.TestCase):
         self.keys = harness.Keys(self.folder)
         self.backend = ContractOnlyBackend()
         self.addCleanup(lambda: self.backend.stop())
-        self.start_gateway()
-
-    def start_gateway(self, *arguments):
-        self.gateway = harness.gateway(self.backend.address, self.keys, self.folder / "gw", *arguments)
+        self.gateway = harness.gateway(self.backend.address, self.keys, self.folder / "gw", *self.arguments)
         self.addCleanup(self.gateway.__exit__, None)
         harness.wait_for("the gateway subscribed", lambda: self.backend.requests)
         harness.wait_for("the gateway is ready", self.gateway.ready_now)
@@ -78,6 +77,8 @@ class ForeignBackend(unittest.TestCase):
         self.assertEqual(c.status, 200)
         return c
 
+
+class ForeignBackend(Behind):
     def test_events_with_opaque_cursors_are_delivered_signed(self):
         c = self.client()
         self.assertEqual(c.until("welcome")["resume"], "fresh")
@@ -141,6 +142,20 @@ class ForeignBackend(unittest.TestCase):
             self.backend.entries.append(push.PushEvent(client_event=push.ClientEvent(user_id="u", kind="k", payload=b"{}"), cursor="x" * 129))
             self.backend.changed.notify_all()
         harness.wait_for("an alarm", lambda: self.gateway.metric("galaxy_push_feed_alarms_total"))
+
+
+class EagerPings(Behind):
+    arguments = ("--ping", "1s", "--ping-timeout", "5s")
+
+    def test_pings_on_a_silent_stream_are_never_too_many_6_3(self):
+        # A server of default settings ends a connection at the fourth ping without 5 minutes or data of its own between them.
+        c = self.client()
+        c.until("welcome")
+        with self.backend.changed:
+            self.assertFalse(self.backend.changed.wait_for(lambda: len(self.backend.requests) > 1, 7), "the feed was lost")
+        self.backend.event("u-1", b'{"n":1}')
+        self.assertEqual(c.until("event")["payload"], '{"n":1}')
+        self.assertEqual(self.gateway.metric("galaxy_push_feed_gaps_total"), 0)
 
 
 if __name__ == "__main__":
