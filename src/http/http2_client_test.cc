@@ -392,6 +392,7 @@ TEST_F(Http2Client, PingsNoCloserThanTheFloorOnThisConnectionAndTheNext) {
   EXPECT_FALSE(first.over());
   Advance(140);
   Until([&] { return server.peers[0]->Count(h2::kPing, 0) == 2; });
+  client->SetPingFloor(200'000);  // puts the verdict on the one that is out off by nothing
   Advance(10'020);
   EXPECT_EQ(first.failures, 1);
 
