@@ -24,8 +24,11 @@ BackendNode::BackendNode(const BackendNodeOptions& options, Logger& logger)
 Status BackendNode::Open(Loop& loop, const BackendNodeOptions& options) {
   BackendConfig config = options.config;
   config.publish.limits.payload.any_value = options.payload == "any";
-  if (!options.kinds.empty())
-    config.publish.limits.kinds.emplace(options.kinds.begin(), options.kinds.end());
+  if (!options.catalog_file.empty()) {
+    auto catalog = KindCatalog::Load(options.catalog_file);
+    if (!catalog) return std::unexpected(catalog.error());
+    config.publish.limits.catalog = std::move(*catalog);
+  }
   auto backend = Backend::Start(loop, std::move(config), std::make_unique<MemoryEngine>(),
                                 [this](GrpcRouter& router) {
                                   health_.AddTo(router);

@@ -69,10 +69,11 @@ void AddPublishOptions(OptionTable& table, BackendNodeOptions& options) {
                .low = "1",
                .high = "512"},
               limits.payload.depth_max);
-  table.List({.name = "kinds",
-              .text = "The catalog: the only kinds that may be published; without it every kind.",
-              .placeholder = "KIND,KIND"},
-             options.kinds);
+  table.Text({.name = "catalog",
+              .text = "The only kinds that may be published, with JSON Schemas of their payloads "
+                      "(docs/publishing.md); without it every kind.",
+              .placeholder = "FILE"},
+             options.catalog_file);
   table.SizeBytes({.name = "id-bytes",
                    .text = "The longest id, kind or reason.",
                    .fallback = "256",

@@ -17,7 +17,7 @@ struct BackendNodeOptions {
   Address admin;
   std::string engine;
   std::string payload = "object";
-  std::vector<std::string> kinds;  // empty: every kind
+  std::string catalog_file;  // empty: every kind
   uint64_t drain_ms = 5'000;
   bool plaintext = false;  // off loopback, see docs/semantics.md 10.1
 };

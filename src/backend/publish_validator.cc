@@ -27,23 +27,26 @@ Status PublishValidator::CheckEventMembers(const EntryView& event) const {
   if (Status id = CheckId("kind", event.kind, max); !id) return id;
   if (Status id = CheckId("event_id", event.event_id, max); !id) return id;
   if (Status id = CheckId("request_id", event.request_id, max); !id) return id;
-  if (Status id = CheckId("trace_id", event.trace_id, max); !id) return id;
-  if (limits_.kinds && !limits_.kinds->contains(event.kind)) {
-    return Fail(Code::kInvalidArgument, "kind is not in the catalog", "kind");
-  }
-  return {};
+  return CheckId("trace_id", event.trace_id, max);
+}
+
+Status PublishValidator::CheckCatalog(const EntryView& event) const {
+  if (!limits_.catalog) return {};
+  return limits_.catalog->Check(event.kind, event.payload);
 }
 
 Status PublishValidator::CheckEvent(const EntryView& event) const {
   if (Status members = CheckEventMembers(event); !members) return members;
   if (event.payload.empty()) return Missing("payload");
-  return CheckJson("payload", event.payload, limits_.payload);
+  if (Status json = CheckJson("payload", event.payload, limits_.payload); !json) return json;
+  return CheckCatalog(event);
 }
 
 Status PublishValidator::CheckScannedEvent(const EntryView& event, const JsonValue& payload) const {
   if (Status members = CheckEventMembers(event); !members) return members;
   if (event.payload.empty()) return Missing("payload");
-  return CheckJsonValue("payload", payload, limits_.payload);
+  if (Status json = CheckJsonValue("payload", payload, limits_.payload); !json) return json;
+  return CheckCatalog(event);
 }
 
 Status PublishValidator::CheckInvalidation(const EntryView& invalidation) const {

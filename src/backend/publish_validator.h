@@ -1,11 +1,10 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
-#include <set>
-#include <string>
+#include <memory>
 
 #include "backend/json_scanner.h"
+#include "backend/kind_catalog.h"
 #include "base/error.h"
 #include "base/ids.h"
 #include "event/entry.h"
@@ -18,15 +17,16 @@ struct PublishLimits {
   JsonRules payload;
   size_t batch_entries_max = 10'000;
   size_t batch_bytes_max = 16u << 20;
-  // The kinds that may be published; nothing: every kind.
-  std::optional<std::set<std::string, std::less<>>> kinds;
+  // The kinds that may be published, and what their payloads must be; null: every kind.
+  std::shared_ptr<const KindCatalog> catalog;
 };
 
 // PublishValidator refuses what docs/semantics.md 2.3 refuses, the same for every transport. Errors
 // name the member and the limit.
 //
 //   Threads  Immutable: any.
-//   Cost     One pass over the payload; nothing is allocated for an entry that is accepted.
+//   Cost     One pass over the payload; nothing is allocated for an entry that is accepted, unless
+//            its kind has a schema.
 class PublishValidator {
  public:
   explicit PublishValidator(PublishLimits limits) : limits_(std::move(limits)) {}
@@ -41,6 +41,7 @@ class PublishValidator {
  private:
   Status CheckTarget(const EntryView& entry) const;
   Status CheckEventMembers(const EntryView& event) const;
+  Status CheckCatalog(const EntryView& event) const;
 
   const PublishLimits limits_;
 };

@@ -91,7 +91,7 @@ TEST(PublishValidator, AnyJsonTextWhenConfigured) {
 // semantics.md 2.3
 TEST(PublishValidator, RefusesAKindThatTheCatalogDoesNotList) {
   PublishLimits limits;
-  limits.kinds.emplace({std::string("game.turn.ready")});
+  limits.catalog = KindCatalog::Parse(R"({"kinds":{"game.turn.ready":{}}})").value();
   PublishValidator validator{limits};
   EntryView event = Valid();
   Status status = validator.CheckEvent(event);

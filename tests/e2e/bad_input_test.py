@@ -108,11 +108,19 @@ class PublishRefusals(unittest.TestCase):
             with self.subTest(field):
                 self.refused(400, field, body, path="/v1/invalidations")
 
-    def test_a_kind_that_the_catalog_does_not_list_is_refused_2_3(self):
-        with harness.backend("--kinds", "game.turn.ready,game.chat.message") as backend:
-            for kind, status in (("game.turn.ready", 200), ("game.turn.reday", 400), ("game.turn", 400)):
-                answer = harness.post(backend.listen, "/v1/events", self.event(kind=kind))
-                self.assertEqual((answer.status, answer.json.get("error", {}).get("field", "kind")), (status, "kind"), answer.text)
+    def test_the_catalog_of_kinds_and_their_schemas_is_kept_2_3(self):
+        with harness.folder() as folder:
+            (folder / "catalog.json").write_text(json.dumps({"kinds": {
+                "game.turn.ready": {"schema": {"type": "object", "required": ["turn"], "properties": {"turn": {"type": "integer"}}}}, "game.chat.message": {}}}))
+            with harness.backend("--catalog", folder / "catalog.json") as backend:
+                for kind, payload, status, field in (("game.turn.ready", {"turn": 7}, 200, None), ("game.chat.message", {}, 200, None),
+                                                     ("game.turn.reday", {"turn": 7}, 400, "kind"), ("game.turn.ready", {"turn": "7"}, 400, "payload"),
+                                                     ("game.turn.ready", {}, 400, "payload")):
+                    answer = harness.post(backend.listen, "/v1/events", self.event(kind=kind, payload=payload))
+                    self.assertEqual((answer.status, answer.json.get("error", {}).get("field")), (status, field), answer.text)
+            (folder / "broken.json").write_text('{"kinds": {"k": {"schema": {"pattern": "(a*)*"}}}}')
+            with self.assertRaisesRegex(AssertionError, "pattern"):
+                harness.backend("--catalog", folder / "broken.json")
 
     def test_unknown_paths_and_methods(self):
         self.assertEqual(harness.get(self.backend.listen, "/nothing").status, 404)
