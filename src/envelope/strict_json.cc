@@ -80,6 +80,10 @@ class Guard {
 }  // namespace
 
 Result<json> ParseStrictObject(std::string_view text, int depth_max) {
+  // nlohmann json skips a byte order mark and takes a zero byte for the end of the text.
+  if (text.starts_with("\xef\xbb\xbf") || text.contains('\0')) {
+    return Fail(Code::kInvalidArgument, "not valid JSON");
+  }
   json value;
   Guard guard(value, depth_max);
   if (!json::sax_parse(text.begin(), text.end(), &guard)) {

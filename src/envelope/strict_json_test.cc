@@ -34,10 +34,12 @@ TEST(StrictJson, RefusesWhatTwoReadersCouldReadDifferently) {
                           "{\"a\":\"\xed\xa0\x80\"}",
                           R"({"a":"\ud800"})",
                           R"({"a":1e999})",
-                          "\xef\xbb\xbf{}x",
+                          "\xef\xbb\xbf{}",
                           "{/**/}"}) {
     EXPECT_FALSE(ParseStrictObject(bad)) << bad;
   }
+  EXPECT_FALSE(ParseStrictObject(std::string_view("{}\0", 3)));
+  EXPECT_FALSE(ParseStrictObject(std::string_view("{}\0{\"a\":2}", 10)));
 }
 
 TEST(StrictJson, RefusesADoubledMemberAmongMany) {
