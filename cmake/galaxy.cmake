@@ -38,10 +38,11 @@ function(galaxy_test name)
 endfunction()
 
 #   galaxy_script_test(name LABELS interop TIMEOUT 300 COMMAND /usr/bin/python3 … )
-# A test that drives the built program from outside. GALAXY_PUSH names the binary in its environment.
+# A test that drives the built program from outside. GALAXY_PUSH names the binary in its environment. Debian 12
+# has Node 18, where WebCrypto is behind a flag; Node 20 takes the flag, too.
 function(galaxy_script_test name)
   cmake_parse_arguments(ARG "" "TIMEOUT" "LABELS;COMMAND;ENVIRONMENT" ${ARGN})
   add_test(NAME ${name} COMMAND ${ARG_COMMAND} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}"
-    ENVIRONMENT "GALAXY_PUSH=${CMAKE_BINARY_DIR}/galaxy-push;GALAXY_BUILD=${CMAKE_BINARY_DIR};${ARG_ENVIRONMENT}")
+    ENVIRONMENT "GALAXY_PUSH=${CMAKE_BINARY_DIR}/galaxy-push;GALAXY_BUILD=${CMAKE_BINARY_DIR};NODE_OPTIONS=--experimental-global-webcrypto;${ARG_ENVIRONMENT}")
 endfunction()
