@@ -191,10 +191,12 @@ class CliSmoke(unittest.TestCase):
         self.assertIn("20000 published, 0 duplicates, 0 refused", quiet.stderr)
 
     def test_the_catalog_and_the_payload_rule_are_options(self):
-        backend = self.server("backend", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--kinds", "a,b", "--payload", "any")
+        catalog = self.folder / "catalog.json"
+        catalog.write_text('{"kinds": {"a": {}, "b": {"schema": {"type": "integer"}}}}')
+        backend = self.server("backend", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--catalog", catalog, "--payload", "any")
         answers = [self.publish(backend, "--user", "u", "--kind", kind, "--payload", payload).returncode
-                   for kind, payload in (("a", "[1]"), ("b", "7"), ("c", "{}"))]
-        self.assertEqual(answers, [0, 0, 3])
+                   for kind, payload in (("a", "[1]"), ("b", "7"), ("b", "{}"), ("c", "{}"))]
+        self.assertEqual(answers, [0, 0, 3, 3])
 
     def test_a_backend_that_is_not_there_is_a_failure(self):
         for command in (["publish", "--user", "u", "--kind", "k"], ["invalidate", "--user", "u"]):
