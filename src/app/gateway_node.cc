@@ -1,25 +1,12 @@
 #include "app/gateway_node.h"
 
-#include <filesystem>
 #include <utility>
 
 #include "base/clock.h"
 #include "envelope/encode.h"
+#include "storage/folder_lock.h"
 
 namespace galaxy::push {
-namespace {
-
-// For this user's eyes only: the signing key may lie there.
-Status MakeFolder(const std::string& path) {
-  std::error_code error;
-  if (std::filesystem::create_directories(path, error))
-    std::filesystem::permissions(path, std::filesystem::perms::owner_all, error);
-  if (!error) return {};
-  return Fail(Code::kInvalidArgument, "option data: " + path + ": " + error.message(), "data");
-}
-
-}  // namespace
-
 GatewayNode::GatewayNode(Logger& logger) : logger_(logger), admin_([this] { return Ready(); }) {
   admin_.AddCollector([this](MetricList& out) { gateway_->CollectMetrics(out); });
   admin_.AddCollector(CollectProcessMetrics);

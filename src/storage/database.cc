@@ -1,0 +1,275 @@
+#include "storage/database.h"
+
+#include <sqlite3.h>
+
+#include <cerrno>
+#include <climits>
+#include <cstring>
+
+#include "base/check.h"
+
+namespace galaxy::push {
+namespace {
+
+Code CodeOf(StorageFault fault, int system_errno) {
+  switch (fault) {
+    case StorageFault::kFull:
+    case StorageFault::kBusy:
+      return Code::kUnavailable;
+    case StorageFault::kCannotOpen:
+      return system_errno == ENOENT ? Code::kNotFound : Code::kInternal;
+    default:
+      return Code::kInternal;
+  }
+}
+
+// Only the texts of these can be trusted to hold no content: they speak of SQL and schema.
+bool TextIsOurs(int code) { return (code & 0xff) == SQLITE_ERROR; }
+
+// SQLite keeps the errno of a failed call for the connection, but not when the call was part of a
+// commit; then the file itself still knows it. The log first: a commit writes there.
+int SystemErrno(sqlite3* db) {
+  int reason = sqlite3_system_errno(db);
+  for (int which : {SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER}) {
+    sqlite3_file* file = nullptr;
+    if (reason != 0 || sqlite3_file_control(db, "main", which, &file) != SQLITE_OK) continue;
+    if (file == nullptr || file->pMethods == nullptr) continue;
+    if (file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &reason) != SQLITE_OK)
+      reason = 0;
+  }
+  return reason;
+}
+
+// `path` is used when the connection does not know one.
+StorageError ErrorOf(sqlite3* db, int code, std::string_view path) {
+  int primary = code & 0xff;
+  bool system = primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN;
+  int reason = db != nullptr && system ? SystemErrno(db) : 0;
+  StorageError error;
+  error.fault = ClassifyFault(code, reason);
+  error.code = CodeOf(error.fault, reason);
+  error.message = std::string(path) + ": ";
+  error.message += db != nullptr && TextIsOurs(code) ? sqlite3_errmsg(db) : sqlite3_errstr(code);
+  error.message += " (SQLite " + std::to_string(code);
+  if (reason != 0) error.message += std::string(", ") + std::strerror(reason);
+  error.message += ")";
+  return error;
+}
+
+std::string_view PathOf(sqlite3* db) {
+  const char* path = sqlite3_db_filename(db, "main");
+  return path == nullptr || *path == '\0' ? std::string_view("database") : std::string_view(path);
+}
+
+std::unexpected<StorageError> Failed(sqlite3* db, int code) {
+  return std::unexpected(ErrorOf(db, code, PathOf(db)));
+}
+
+const char* SyncName(Database::Sync sync) {
+  switch (sync) {
+    case Database::Sync::kOff:
+      return "OFF";
+    case Database::Sync::kNormal:
+      return "NORMAL";
+    case Database::Sync::kFull:
+      break;
+  }
+  return "FULL";
+}
+
+}  // namespace
+
+StorageResult<Database> Database::Open(const std::string& path, const Options& options) {
+  int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+  if (options.read_only) {
+    flags |= SQLITE_OPEN_READONLY;
+  } else {
+    flags |= SQLITE_OPEN_READWRITE | (options.create ? SQLITE_OPEN_CREATE : 0);
+  }
+  sqlite3* db = nullptr;
+  const char* vfs = options.vfs.empty() ? nullptr : options.vfs.c_str();
+  int code = sqlite3_open_v2(path.c_str(), &db, flags, vfs);
+  if (code != SQLITE_OK) {
+    StorageError error = ErrorOf(db, code, path);
+    sqlite3_close(db);
+    return std::unexpected(error);
+  }
+  Database database(db);
+  if (StorageStatus ok = database.Configure(options); !ok) return std::unexpected(ok.error());
+  return database;
+}
+
+StorageStatus Database::Configure(const Options& options) {
+  sqlite3_extended_result_codes(db_, 1);
+  sqlite3_busy_timeout(db_, static_cast<int>(options.busy_timeout_ms));
+  std::string sql = "PRAGMA trusted_schema=OFF;PRAGMA temp_store=MEMORY;PRAGMA cache_size=-" +
+                    std::to_string(options.cache_bytes / 1024) + ";";
+  if (options.exclusive) sql += "PRAGMA locking_mode=EXCLUSIVE;";
+  if (!options.read_only) sql += "PRAGMA page_size=" + std::to_string(options.page_bytes) + ";";
+  if (StorageStatus ok = Exec(sql); !ok) return ok;
+  // The first look at the file: whether it is a database at all.
+  if (options.read_only) return Exec("SELECT 1 FROM sqlite_schema LIMIT 1");
+  {
+    auto mode = Prepare("PRAGMA journal_mode=WAL");
+    if (!mode) return std::unexpected(mode.error());
+    auto row = mode->Step();
+    if (!row) return std::unexpected(row.error());
+    if (!*row || mode->Text(0) != "wal") {
+      return std::unexpected(StorageError{
+          {Code::kInternal, path() + ": this file system cannot hold a write-ahead log", {}},
+          StorageFault::kCannotOpen});
+    }
+  }
+  return Exec(std::string("PRAGMA synchronous=") + SyncName(options.sync) +
+              ";PRAGMA wal_autocheckpoint=" + std::to_string(options.checkpoint_pages));
+}
+
+Database& Database::operator=(Database&& other) noexcept {
+  std::swap(db_, other.db_);
+  return *this;
+}
+
+Database::~Database() {
+  // Busy: a Statement outlives its Database.
+  CHECK(sqlite3_close(db_) == SQLITE_OK);
+}
+
+StorageStatus Database::Exec(const std::string& sql) {
+  int code = sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr);
+  if (code != SQLITE_OK) return Failed(db_, code);
+  return {};
+}
+
+StorageResult<Statement> Database::Prepare(std::string_view sql) {
+  CHECK(sql.size() < INT_MAX);
+  sqlite3_stmt* statement = nullptr;
+  int code = sqlite3_prepare_v3(db_, sql.data(), static_cast<int>(sql.size()),
+                                SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+  if (code != SQLITE_OK) return Failed(db_, code);
+  return Statement(statement);
+}
+
+StorageResult<int64_t> Database::QueryInt(std::string_view sql) {
+  auto statement = Prepare(sql);
+  if (!statement) return std::unexpected(statement.error());
+  auto row = statement->Step();
+  if (!row) return std::unexpected(row.error());
+  return *row ? statement->Int(0) : 0;
+}
+
+StorageResult<Database::CheckpointState> Database::Checkpoint(CheckpointMode mode) {
+  static_assert(SQLITE_CHECKPOINT_PASSIVE == static_cast<int>(CheckpointMode::kPassive));
+  static_assert(SQLITE_CHECKPOINT_TRUNCATE == static_cast<int>(CheckpointMode::kTruncate));
+  CheckpointState state;
+  int code = sqlite3_wal_checkpoint_v2(db_, "main", static_cast<int>(mode), &state.log_pages,
+                                       &state.done_pages);
+  if (code != SQLITE_OK) return Failed(db_, code);
+  return state;
+}
+
+int64_t Database::Changes() const { return sqlite3_changes64(db_); }
+bool Database::in_transaction() const { return sqlite3_get_autocommit(db_) == 0; }
+std::string Database::path() const { return std::string(PathOf(db_)); }
+
+Statement& Statement::operator=(Statement&& other) noexcept {
+  std::swap(statement_, other.statement_);
+  std::swap(bind_error_, other.bind_error_);
+  return *this;
+}
+
+Statement::~Statement() { sqlite3_finalize(statement_); }
+
+void Statement::BindInt(int index, int64_t value) {
+  CHECK(sqlite3_bind_int64(statement_, index, value) == SQLITE_OK);
+}
+
+void Statement::BindText(int index, std::string_view text) {
+  int code =
+      sqlite3_bind_text64(statement_, index, text.data(), text.size(), SQLITE_STATIC, SQLITE_UTF8);
+  CHECK(code != SQLITE_RANGE && code != SQLITE_MISUSE);
+  if (code != SQLITE_OK) bind_error_ = code;
+}
+
+void Statement::BindBlob(int index, std::string_view bytes) {
+  // A null pointer would bind NULL; an empty blob is a blob.
+  const char* data = bytes.data() != nullptr ? bytes.data() : "";
+  int code = sqlite3_bind_blob64(statement_, index, data, bytes.size(), SQLITE_STATIC);
+  CHECK(code != SQLITE_RANGE && code != SQLITE_MISUSE);
+  if (code != SQLITE_OK) bind_error_ = code;
+}
+
+void Statement::BindNull(int index) { CHECK(sqlite3_bind_null(statement_, index) == SQLITE_OK); }
+
+StorageResult<bool> Statement::Step() {
+  sqlite3* db = sqlite3_db_handle(statement_);
+  if (bind_error_ != 0) return Failed(db, bind_error_);
+  int code = sqlite3_step(statement_);
+  if (code == SQLITE_ROW) return true;
+  if (code == SQLITE_DONE) {
+    sqlite3_reset(statement_);
+    return false;
+  }
+  // Before the reset, which may touch what the connection remembers.
+  StorageError error = ErrorOf(db, code, PathOf(db));
+  sqlite3_reset(statement_);
+  return std::unexpected(error);
+}
+
+StorageStatus Statement::Run() {
+  for (;;) {
+    auto row = Step();
+    if (row && *row) continue;
+    Reset();
+    if (!row) return std::unexpected(row.error());
+    return {};
+  }
+}
+
+void Statement::Reset() {
+  sqlite3_reset(statement_);
+  sqlite3_clear_bindings(statement_);
+  bind_error_ = 0;
+}
+
+int64_t Statement::Int(int column) const { return sqlite3_column_int64(statement_, column); }
+
+std::string_view Statement::Text(int column) const {
+  const unsigned char* text = sqlite3_column_text(statement_, column);
+  int bytes = sqlite3_column_bytes(statement_, column);
+  return {reinterpret_cast<const char*>(text), static_cast<size_t>(bytes)};
+}
+
+std::string_view Statement::Blob(int column) const {
+  const void* blob = sqlite3_column_blob(statement_, column);
+  int bytes = sqlite3_column_bytes(statement_, column);
+  return {static_cast<const char*>(blob), static_cast<size_t>(bytes)};
+}
+
+bool Statement::IsNull(int column) const {
+  return sqlite3_column_type(statement_, column) == SQLITE_NULL;
+}
+
+StorageResult<Transaction> Transaction::Begin(Database& database, Kind kind) {
+  StorageStatus begun = database.Exec(kind == Kind::kWrite ? "BEGIN IMMEDIATE" : "BEGIN");
+  if (!begun) return std::unexpected(begun.error());
+  return Transaction(database);
+}
+
+Transaction::~Transaction() { Rollback(); }
+
+StorageStatus Transaction::Commit() {
+  StorageStatus committed = database_->Exec("COMMIT");
+  if (!committed) Rollback();
+  database_ = nullptr;
+  return committed;
+}
+
+void Transaction::Rollback() {
+  if (database_ == nullptr) return;
+  // Several failures have SQLite roll back by itself. A rollback that fails leaves nothing behind:
+  // the log has no commit record.
+  if (database_->in_transaction()) (void)database_->Exec("ROLLBACK");
+  database_ = nullptr;
+}
+
+}  // namespace galaxy::push
