@@ -37,8 +37,16 @@ Result<std::unique_ptr<Backend>> Backend::Start(Loop& loop, BackendConfig config
       HttpServer::Open(loop, backend->config_.listen, backend->config_.http, backend->router_);
   if (!server) return std::unexpected(server.error());
   backend->server_ = std::move(*server);
-  backend->log_thread_ = std::make_unique<LogThread>(*backend->log_, loop.clock());
+  backend->RunLog();
   return backend;
+}
+
+void Backend::RunLog() {
+  if (config_.log_on_loop) {
+    log_on_loop_ = std::make_unique<LogOnLoop>(loop_, *log_, *config_.log_on_loop);
+  } else {
+    log_thread_ = std::make_unique<LogThread>(*log_, loop_.clock());
+  }
 }
 
 Status Backend::Ready() const {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "backend/canary.h"
@@ -15,6 +16,7 @@
 #include "http/server.h"
 #include "log/engine.h"
 #include "log/log.h"
+#include "log/log_on_loop.h"
 #include "log/log_thread.h"
 #include "net/address.h"
 #include "net/loop.h"
@@ -27,6 +29,8 @@ struct BackendConfig {
   PublishService::Options publish;
   PushService::Options push;  // push.canary_ms is the canary interval (docs/semantics.md 4.9)
   HttpLimits http;
+  // Set by the simulation: the log runs on the loop instead of a thread of its own.
+  std::optional<LogOnLoop::Options> log_on_loop;
 };
 
 struct BackendStats {
@@ -88,6 +92,7 @@ class Backend final : private RequestHandler {
  private:
   Backend(Loop& loop, BackendConfig config, std::unique_ptr<Log> log);
   void OnRequest(Exchange& exchange) override;  // what is not gRPC
+  void RunLog();
 
   Loop& loop_;
   const BackendConfig config_;
@@ -98,7 +103,8 @@ class Backend final : private RequestHandler {
   PushService push_;
   GrpcRouter router_;
   std::unique_ptr<HttpServer> server_;
-  std::unique_ptr<LogThread> log_thread_;
+  std::unique_ptr<LogThread> log_thread_;  // one of the two
+  std::unique_ptr<LogOnLoop> log_on_loop_;
   bool draining_ = false;
   Timer drain_timer_;
 };

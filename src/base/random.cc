@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/random_source.h"
 
 namespace galaxy::push {
 namespace {
@@ -28,7 +29,11 @@ void Refill(Buffer& buffer) {
 
 }  // namespace
 
+thread_local constinit RandomSource random_source{};
+
 void RandomBytes(std::span<unsigned char> out) {
+  if (random_source.fill != nullptr) [[unlikely]]
+    return random_source.fill(random_source.self, out);
   thread_local Buffer buffer;
   while (!out.empty()) {
     if (buffer.used == buffer.bytes.size()) Refill(buffer);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/random.h"
 
 namespace galaxy::push {
 namespace {
@@ -37,10 +38,10 @@ bool Ed25519PublicKey::Verify(std::string_view message, std::string_view signatu
 }
 
 Ed25519SecretKey Ed25519SecretKey::Generate() {
-  Initialise();
-  Ed25519SecretKey key;
-  std::array<unsigned char, 32> public_key;
-  crypto_sign_keypair(public_key.data(), key.bytes_.data());
+  std::array<unsigned char, crypto_sign_SEEDBYTES> seed;
+  RandomBytes(seed);
+  Ed25519SecretKey key = *FromSeed({reinterpret_cast<const char*>(seed.data()), seed.size()});
+  sodium_memzero(seed.data(), seed.size());
   return key;
 }
 

@@ -8,6 +8,7 @@
 #include "net/endpoint.h"
 #include "net/loop.h"
 #include "net/loop_impl.h"
+#include "net/network.h"
 #include "net/tcp_connection.h"
 
 namespace galaxy::push {
@@ -25,8 +26,8 @@ struct Attempt : std::enable_shared_from_this<Attempt> {
         address(std::move(address_in)),
         options(options_in),
         done(std::move(done_in)),
-        resolver(loop_in.impl().io),
-        socket(loop_in.impl().io) {}
+        resolver(loop_in.impl().io()),
+        socket(loop_in.impl().io()) {}
 
   void Begin(uint64_t timeout_ms);
   void Resolve();
@@ -138,6 +139,9 @@ class TcpConnector final : public Connector {
 
 std::unique_ptr<Connector> Connector::Start(Loop& loop, const Address& address,
                                             SocketOptions options, uint64_t timeout_ms, Done done) {
+  if (Network* network = loop.network()) {
+    return network->Connect(loop, address, options, timeout_ms, std::move(done));
+  }
   auto attempt = std::make_shared<Attempt>(loop, address, options, std::move(done));
   attempt->Begin(timeout_ms);
   return std::make_unique<TcpConnector>(std::move(attempt));

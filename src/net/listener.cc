@@ -8,6 +8,7 @@
 #include "net/endpoint.h"
 #include "net/loop.h"
 #include "net/loop_impl.h"
+#include "net/network.h"
 #include "net/tcp_connection.h"
 
 namespace galaxy::push {
@@ -24,7 +25,7 @@ constexpr uint64_t kPauseMs = 100;  // after running out of descriptors or memor
 struct Acceptor : std::enable_shared_from_this<Acceptor> {
   Acceptor(Loop& loop_in, Listener::OnConnection on_connection_in, Listener::OnError on_error_in)
       : loop(loop_in),
-        descriptor(loop_in.impl().io),
+        descriptor(loop_in.impl().io()),
         on_connection(std::move(on_connection_in)),
         on_error(std::move(on_error_in)) {}
 
@@ -122,6 +123,9 @@ std::expected<int, int> OpenSocket(const Endpoint& endpoint, const SocketOptions
 Result<std::unique_ptr<Listener>> Listener::Open(Loop& loop, const Address& address,
                                                  SocketOptions options, OnConnection on_connection,
                                                  OnError on_error) {
+  if (Network* network = loop.network()) {
+    return network->Listen(loop, address, options, std::move(on_connection), std::move(on_error));
+  }
   Result<Endpoint> endpoint = NumericEndpoint(address);
   if (!endpoint) return std::unexpected(endpoint.error());
   std::expected<int, int> fd = OpenSocket(*endpoint, options);

@@ -3,7 +3,9 @@
 #include <boost/asio/post.hpp>
 #include <chrono>
 
+#include "base/check.h"
 #include "net/loop_impl.h"
+#include "net/network.h"
 
 namespace galaxy::push {
 namespace {
@@ -14,8 +16,10 @@ constexpr int kDeferredRounds = 8;
 
 }  // namespace
 
-Loop::Impl::Impl(const Clock& clock_in)
-    : clock(clock_in), work(io.get_executor()), wheel(clock_in.MonoMs()) {}
+Loop::Impl::Impl(const Clock& clock_in, Network* network_in)
+    : network(network_in), clock(clock_in), wheel(clock_in.MonoMs()) {
+  if (network == nullptr) system.emplace();
+}
 
 Loop::Impl::~Impl() {
   // What was never run may own connections and post again as it goes.
@@ -32,7 +36,7 @@ Loop::Impl::~Impl() {
 }
 
 void Loop::Impl::Wake() {
-  boost::asio::post(io, [] {});
+  if (system) boost::asio::post(io(), [] {});
 }
 
 bool Loop::Impl::HasPosted() {
@@ -43,20 +47,25 @@ bool Loop::Impl::HasPosted() {
 void Loop::Impl::WaitForOne() {
   uint64_t next_ms = wheel.NextMs();
   if (next_ms == ~uint64_t{0}) {
-    io.run_one();
+    io().run_one();
     return;
   }
   uint64_t now_ms = clock.MonoMs();
-  if (next_ms > now_ms) io.run_one_for(std::chrono::milliseconds(next_ms - now_ms));
+  if (next_ms > now_ms) io().run_one_for(std::chrono::milliseconds(next_ms - now_ms));
 }
 
 void Loop::Impl::Turn(bool wait) {
   if (wait && deferred.empty() && !HasPosted()) WaitForOne();
-  for (int i = 0; i < kEventsPerTurn && io.poll_one() > 0; ++i) {
-  }
+  HandleReady();
   RunPosted();
   wheel.Advance(clock.MonoMs());
   RunDeferred();
+}
+
+void Loop::Impl::HandleReady() {
+  for (int i = 0; i < kEventsPerTurn; ++i) {
+    if (network != nullptr ? !network->HandleOne() : io().poll_one() == 0) return;
+  }
 }
 
 void Loop::Impl::RunPosted() {
@@ -87,11 +96,12 @@ void Loop::Impl::RunDeferred() {
   }
 }
 
-Loop::Loop(const Clock& clock) : impl_(std::make_unique<Impl>(clock)) {}
+Loop::Loop(const Clock& clock, Network* network) : impl_(std::make_unique<Impl>(clock, network)) {}
 
 Loop::~Loop() = default;
 
 void Loop::Run() {
+  CHECK(impl_->network == nullptr);
   impl_->thread = std::this_thread::get_id();
   while (!impl_->stop.exchange(false)) impl_->Turn(true);
   impl_->thread = std::thread::id();
@@ -132,6 +142,12 @@ bool Loop::InLoopThread() const {
   return id == std::thread::id() || id == std::this_thread::get_id();
 }
 
+bool Loop::HasWork() const { return !impl_->deferred.empty() || impl_->HasPosted(); }
+
+uint64_t Loop::NextTimerMs() const { return impl_->wheel.NextMs(); }
+
 const Clock& Loop::clock() const { return impl_->clock; }
+
+Network* Loop::network() const { return impl_->network; }
 
 }  // namespace galaxy::push

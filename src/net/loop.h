@@ -9,6 +9,7 @@
 namespace galaxy::push {
 
 class Loop;
+class Network;
 
 // A timer that is running or not. Destroying or moving over it cancels it; after Cancel() returns
 // the function does not run.
@@ -42,19 +43,25 @@ class Timer {
 //             destroyed with it; timers that are left become idle.
 //   Cost      Post() wakes the loop by one write to an eventfd unless it is awake already. A loop
 //             with nothing to do sleeps.
+//   World     Time is the clock's. With a `network` its connections come from there, it touches no
+//             socket and no descriptor, and it is driven by Poll() alone.
 class Loop {
  public:
   using Function = std::move_only_function<void()>;
 
-  explicit Loop(const Clock& clock = Clock::Real());
+  explicit Loop(const Clock& clock = Clock::Real(), Network* network = nullptr);
   ~Loop();
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
   void Run();
   void Stop();
-  // Handles what is ready now and returns (tests).
+  // Handles what is ready now and returns (tests, simulation).
   void Poll();
+  // Whether Poll() has posted or deferred functions to run, whatever the time.
+  bool HasWork() const;
+  // The time of the clock's MonoMs() at which Poll() has timers to look at; ~0: there are none.
+  uint64_t NextTimerMs() const;
 
   void Post(Function function);
   void Defer(Function function);
@@ -64,6 +71,7 @@ class Loop {
 
   bool InLoopThread() const;
   const Clock& clock() const;
+  Network* network() const;  // null: the system's
 
   // For net/ only: the asio::io_context underneath.
   struct Impl;

@@ -5,6 +5,7 @@
 #include <boost/asio/io_context.hpp>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -17,7 +18,7 @@ namespace galaxy::push {
 struct Loop::Impl {
   static constexpr size_t kReadBufferBytes = 64 * 1024;
 
-  explicit Impl(const Clock& clock_in);
+  Impl(const Clock& clock_in, Network* network_in);
   ~Impl();
 
   // One turn: sockets, posted functions, timers, deferred functions.
@@ -25,12 +26,21 @@ struct Loop::Impl {
   void WaitForOne();
   void RunPosted();
   void RunDeferred();
+  void HandleReady();
   bool HasPosted();
   void Wake();
 
-  boost::asio::io_context io{1};  // first: sockets inside the functions below need it to close
+  // What it waits with; a loop with a network of its own has none.
+  struct System {
+    boost::asio::io_context io{1};
+    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{
+        io.get_executor()};
+  };
+  boost::asio::io_context& io() { return system->io; }
+
+  std::optional<System> system;  // first: sockets inside the functions below need it to close
+  Network* const network;
   const Clock& clock;
-  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work;
   std::unique_ptr<char[]> read_buffer = std::make_unique<char[]>(kReadBufferBytes);
   TimerWheel wheel;
   std::vector<Function> deferred;

@@ -29,7 +29,7 @@ constexpr size_t kIovecsMax = 1024;  // IOV_MAX
 // `closed` ends everything.
 struct Core {
   Core(Loop& loop_in, Address peer_in)
-      : loop(loop_in), socket(loop_in.impl().io), peer(std::move(peer_in)) {}
+      : loop(loop_in), socket(loop_in.impl().io()), peer(std::move(peer_in)) {}
 
   friend void intrusive_ptr_add_ref(Core* core) { ++core->references; }
   friend void intrusive_ptr_release(Core* core) {
