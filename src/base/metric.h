@@ -1,8 +1,11 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "base/histogram.h"
 
 namespace galaxy::push {
 
@@ -10,12 +13,13 @@ namespace galaxy::push {
 // of them into Prometheus' text. Names are galaxy_push_<part>_<noun>_<unit>; labels come from a
 // bounded set.
 struct MetricSample {
-  enum class Kind : unsigned char { kCounter, kGauge };
+  enum class Kind : unsigned char { kCounter, kGauge, kHistogram };
   std::string name;
   std::string help;  // one sentence, the same for every sample of a name
   Kind kind = Kind::kGauge;
   std::vector<std::pair<std::string, std::string>> labels;
-  double value = 0;
+  double value = 0;                                          // of a counter or gauge
+  std::optional<LatencyHistogram> histogram = std::nullopt;  // of a histogram, and only there
 };
 
 using MetricList = std::vector<MetricSample>;

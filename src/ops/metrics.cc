@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <limits>
 #include <unordered_map>
 #include <vector>
 
@@ -17,12 +18,43 @@ namespace {
 void CheckName(const MetricSample& sample) {
   CHECK(sample.name.starts_with("galaxy_push_") || sample.name.starts_with("process_"));
   CHECK(sample.name.ends_with("_total") == (sample.kind == MetricSample::Kind::kCounter));
+  bool histogram = sample.kind == MetricSample::Kind::kHistogram;
+  CHECK(sample.histogram.has_value() == histogram);
+  CHECK(!histogram || sample.name.ends_with("_seconds"));
+}
+
+prometheus::MetricType TypeOf(MetricSample::Kind kind) {
+  switch (kind) {
+    case MetricSample::Kind::kCounter:
+      return prometheus::MetricType::Counter;
+    case MetricSample::Kind::kGauge:
+      return prometheus::MetricType::Gauge;
+    case MetricSample::Kind::kHistogram:
+      return prometheus::MetricType::Histogram;
+  }
+  return prometheus::MetricType::Untyped;
+}
+
+// Prometheus wants each bucket to count those below it as well.
+prometheus::ClientMetric::Histogram ToClientHistogram(const LatencyHistogram& histogram) {
+  prometheus::ClientMetric::Histogram out;
+  for (size_t i = 0; i < LatencyHistogram::kBuckets; ++i) {
+    out.sample_count += histogram.counts()[i];
+    bool last = i == LatencyHistogram::kBoundsUs.size();
+    double bound = last ? std::numeric_limits<double>::infinity()
+                        : static_cast<double>(LatencyHistogram::kBoundsUs[i]) / 1e6;
+    out.bucket.push_back({.cumulative_count = out.sample_count, .upper_bound = bound});
+  }
+  out.sample_sum = static_cast<double>(histogram.sum_us()) / 1e6;
+  return out;
 }
 
 prometheus::ClientMetric ToClientMetric(const MetricSample& sample) {
   prometheus::ClientMetric metric;
   for (const auto& [name, value] : sample.labels) metric.label.push_back({name, value});
-  if (sample.kind == MetricSample::Kind::kCounter) {
+  if (sample.histogram) {
+    metric.histogram = ToClientHistogram(*sample.histogram);
+  } else if (sample.kind == MetricSample::Kind::kCounter) {
     metric.counter.value = sample.value;
   } else {
     metric.gauge.value = sample.value;
@@ -65,10 +97,8 @@ std::string MetricsText(const MetricList& samples) {
   std::unordered_map<std::string, size_t> places;
   for (const MetricSample& sample : samples) {
     CheckName(sample);
-    auto type = sample.kind == MetricSample::Kind::kCounter ? prometheus::MetricType::Counter
-                                                            : prometheus::MetricType::Gauge;
     auto [place, fresh] = places.try_emplace(sample.name, families.size());
-    if (fresh) families.push_back({sample.name, sample.help, type, {}});
+    if (fresh) families.push_back({sample.name, sample.help, TypeOf(sample.kind), {}});
     families[place->second].metric.push_back(ToClientMetric(sample));
   }
   return prometheus::TextSerializer().Serialize(families);

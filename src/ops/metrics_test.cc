@@ -33,6 +33,28 @@ TEST(Metrics, BigCountersKeepTheirDigits) {
               HasSubstr("galaxy_push_a_total 9007199254740991\n"));
 }
 
+TEST(Metrics, HistogramBucketsCountThoseBelowThem) {
+  LatencyHistogram histogram;
+  histogram.ObserveUs(100);  // a bound belongs to its bucket
+  histogram.ObserveUs(101);
+  histogram.ObserveMs(3, 2);
+  histogram.ObserveUs(600'000'000);
+  MetricSample sample{.name = "galaxy_push_log_commit_seconds",
+                      .help = "Commits.",
+                      .kind = Kind::kHistogram,
+                      .labels = {{"engine", "x"}},
+                      .histogram = histogram};
+  std::string text = MetricsText({sample});
+  EXPECT_THAT(text, HasSubstr("# TYPE galaxy_push_log_commit_seconds histogram\n"));
+  for (const char* line :
+       {"bucket{engine=\"x\",le=\"0.0001\"} 1\n", "bucket{engine=\"x\",le=\"0.00025\"} 2\n",
+        "bucket{engine=\"x\",le=\"0.0025\"} 2\n", "bucket{engine=\"x\",le=\"0.005\"} 4\n",
+        "bucket{engine=\"x\",le=\"120\"} 4\n", "bucket{engine=\"x\",le=\"+Inf\"} 5\n",
+        "count{engine=\"x\"} 5\n", "sum{engine=\"x\"} 600.006201\n"}) {
+    EXPECT_THAT(text, HasSubstr("galaxy_push_log_commit_seconds_" + std::string(line)));
+  }
+}
+
 TEST(Metrics, TheProcessTellsItsMemory) {
   MetricList samples;
   CollectProcessMetrics(samples);
@@ -42,6 +64,10 @@ TEST(Metrics, TheProcessTellsItsMemory) {
 TEST(MetricsDeathTest, NamesKeepToTheScheme) {
   EXPECT_DEATH(MetricsText({{"queue_depth", "x.", Kind::kGauge}}), "CHECK");
   EXPECT_DEATH(MetricsText({{"galaxy_push_publish_entries", "x.", Kind::kCounter}}), "CHECK");
+  EXPECT_DEATH(
+      MetricsText({{"galaxy_push_a_bytes", "x.", Kind::kHistogram, {}, 0, LatencyHistogram()}}),
+      "CHECK");
+  EXPECT_DEATH(MetricsText({{"galaxy_push_a_seconds", "x.", Kind::kHistogram}}), "CHECK");
 }
 
 }  // namespace
