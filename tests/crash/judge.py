@@ -1,0 +1,390 @@
+#!/usr/bin/python3
+"""Judges the history of a campaign: what was promised (docs/semantics.md) against what the observers saw.
+
+    judge.py DIR     judges DIR/history again; exit 1 when something is wrong
+
+Nothing here asks a process: it is a function of the records, so a history can be judged again and a planted
+fault in a history must be found (judge_test.py).
+"""
+import bisect, collections, pathlib, sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import history, wire
+
+CLOSED_WITHIN_S = 15  # after a client of the same gateway saw something newer than the invalidation
+
+
+class Judge:
+    """`faults` are sentences that begin with the rule they break; `counts` say how much there was to judge."""
+
+    def __init__(self, folder):
+        self.faults = []
+        self.counts = collections.Counter()
+        self.log = history.load(folder, "log")
+        self.recorder = history.load(folder, "recorder")
+        self.publishers = history.load(folder, "publisher-")
+        self.clients = history.load(folder, "client-")
+        self.gateway_files = history.load(folder, "gateway-file")
+        self.listeners = history.load(folder, "listener")
+        self.main = history.load(folder, "main")
+
+    def fault(self, rule, text):
+        self.faults.append("%s: %s" % (rule, text))
+
+    def judge(self):
+        self._build_truth()
+        self._publishers()
+        self._recorder_streams()
+        self._index()
+        self._gateway_files()
+        self._connections()
+        self._listeners()
+        self._observed()
+        return self
+
+    # What the log is: the recorder's stream and, where the engine is durable, the files after each kill.
+    def _build_truth(self):
+        by_cursor, files = {}, {}
+        for record in self.recorder + self.log:
+            if record["what"] != "entry":
+                continue
+            known = by_cursor.setdefault(record["cursor"], record)
+            if known["raw"] != record["raw"]:
+                self.fault("1.1", "cursor %s was given to %s %s and to %s %s" % (record["cursor"], known["type"], known["id"], record["type"], record["id"]))
+        for record in self.log:
+            if record["what"] == "entry":
+                files[record["cursor"]] = record
+        self.truth = sorted(by_cursor.values(), key=lambda r: r["cursor"])
+        self.by_cursor = by_cursor
+        self.in_files = files
+        sequences = collections.Counter(r["cursor"][:16] for r in self.truth)
+        for sequence in [s for s, n in sequences.items() if n > 1]:
+            self.fault("1.2", "the sequence %s was given twice" % sequence)
+        if files:
+            # What the backend sent was durable before it was sent, so the files have it, too.
+            first = min(files)
+            for record in self.recorder:
+                if record["what"] == "entry" and record["cursor"] >= first and record["cursor"] not in files:
+                    self.fault("2.1", "%s %s was sent to a subscriber and is in no file" % (record["cursor"], record["id"]))
+        self.counts["entries"] = len(self.truth)
+        self.counts["entries_in_files"] = len(files)
+
+    def _publishers(self):
+        sent, acks = {}, collections.defaultdict(list)
+        for r in self.publishers:
+            key = (r.get("user"), r.get("session"), r.get("id"))
+            if r["what"] == "sent":
+                sent[key] = r["digest"]
+            elif r["what"] == "ack":
+                acks[key].append(r)
+            elif r["what"] == "refused":
+                self.fault("2.3", "the good event %s was refused: %s" % (key, r["error"]))
+            elif r["what"] == "conflict" and r["error"] != "already_exists":
+                self.fault("2.2", "another payload under the key %s: %s %s" % (key, r["error"], r["cursor"]))
+            self.counts["publisher_" + r["what"]] += 1
+        found = collections.defaultdict(list)
+        for entry in self.truth:
+            if entry["user"] == wire.CANARY_USER:
+                self.counts["canaries"] += 1
+                continue
+            key = (entry["user"], entry["session"], entry["id"])
+            found[key].append(entry)
+            if sent.get(key) != entry["digest"]:
+                self.fault("2.1", "%s %s is in the log and was not sent, or not with these bytes" % (entry["cursor"], key))
+        for key, entries in found.items():
+            if len(entries) > 1:
+                self.fault("2.2", "%s is in the log %d times: %s" % (key, len(entries), [e["cursor"] for e in entries]))
+        for key, results in acks.items():
+            cursors = {r["cursor"] for r in results}
+            if len(cursors) > 1 or sum(not r["duplicate"] for r in results) > 1:
+                self.fault("2.2", "%s was acknowledged as %s" % (key, [(r["cursor"], r["duplicate"]) for r in results]))
+            for cursor in cursors:
+                entry = self.by_cursor.get(cursor)
+                if entry is None or (entry["user"], entry["session"], entry["id"]) != key:
+                    self.fault("2.1", "%s was acknowledged as %s, where the log has %s" % (key, cursor, entry and entry["id"]))
+                elif self.in_files and cursor >= min(self.in_files) and cursor not in self.in_files:
+                    self.fault("2.1", "%s was acknowledged as %s and is in no file" % (key, cursor))
+        self.counts["acknowledged"] = len(acks)
+        self.counts["duplicates"] = sum(r["duplicate"] for results in acks.values() for r in results)
+        self.counts["retried_and_new"] = sum(r["attempts"] > 1 and not r["duplicate"] for results in acks.values() for r in results)
+        self._real_time([r for results in acks.values() for r in results if not r["duplicate"]])
+
+    def _real_time(self, acks):
+        """A publish that began after another was acknowledged has the greater cursor (1.3, 2.1)."""
+        ends = sorted(acks, key=lambda r: r["t"])
+        newest, at = "", 0
+        for ack in sorted(acks, key=lambda r: r["begun"]):
+            while at < len(ends) and ends[at]["t"] < ack["begun"]:
+                newest = max(newest, ends[at]["cursor"])
+                at += 1
+            if ack["cursor"] <= newest:
+                self.fault("1.2", "%s got %s after %s had been acknowledged" % (ack["id"], ack["cursor"], newest))
+
+    def _recorder_streams(self):
+        """Every stream of the recorder resumed, rises, and has no hole (4.2, 4.3)."""
+        order = [e["cursor"] for e in self.truth]
+        position, generation = None, 0
+        for r in self.recorder:
+            if r["what"] == "stream":
+                self.counts["recorder_streams"] += 1
+                if r["generation"] <= generation:
+                    self.fault("4.1", "the generation went from %d to %d" % (generation, r["generation"]))
+                generation = r["generation"]
+                if r["cursor"] and r["resume"] != "resumed":
+                    self.counts["recorder_gaps"] += 1
+                    self.fault("4.2", "the recorder's cursor %s: %s %s" % (r["cursor"], r["resume"], r["reason"]))
+                if position is None or r["resume"] != "resumed":
+                    position = r["start"]
+            elif r["what"] == "entry":
+                at = bisect.bisect_right(order, position)
+                if at >= len(order) or order[at] != r["cursor"]:
+                    self.fault("4.3", "after %s the recorder got %s, the log has %s" % (position, r["cursor"], order[at:at + 1]))
+                position = r["cursor"]
+
+    def _index(self):
+        self.by_user = collections.defaultdict(list)
+        self.invalidations = collections.defaultdict(list)
+        for e in self.truth:
+            (self.by_user if e["type"] == "event" else self.invalidations)[e["user"]].append(e)
+
+    def killer(self, user, session, iat):
+        """The first invalidation that meets a session that began at `iat` (8.5), or None."""
+        for e in self.invalidations[user]:
+            if e["session"] == session or (e["session"] == "" and iat <= wire.cursor_parts(e["cursor"])[1] // 1000):
+                return e["cursor"]
+        return None
+
+    def _gateway_files(self):
+        """What each gateway had persisted when it died (7.2, 8.7)."""
+        self.persisted = collections.defaultdict(list)  # gateway -> [(t, cursor)], rising
+        newest = {}
+        for r in self.gateway_files:
+            g, cursor = r["gateway"], r["cursor"]
+            self.counts["gateway_files"] += 1
+            if cursor < newest.get(g, ""):
+                self.fault("7.2", "the persisted cursor of %s fell from %s to %s" % (g, newest[g], cursor))
+            newest[g] = max(cursor, newest.get(g, ""))
+            if cursor:
+                self.persisted[g].append((r["t"], cursor))
+            if cursor and self.truth and cursor > self.truth[-1]["cursor"]:
+                self.fault("7.2", "%s persisted %s, the log ends at %s" % (g, cursor, self.truth[-1]["cursor"]))
+            if r.get("revoked") is None:
+                continue
+            held = {(user, session): at for user, session, at in r["revoked"]}
+            for user, entries in self.invalidations.items():
+                for e in entries:
+                    if e["cursor"] <= cursor and held.get((user, e["session"]), "") < e["cursor"]:
+                        self.fault("8.7", "%s persisted %s without the invalidation %s of %s/%s (has %s)"
+                                   % (g, cursor, e["cursor"], user, e["session"], held.get((user, e["session"]))))
+
+    def _connections(self):
+        """Each connection on its own, then what gateways knew when they admitted one."""
+        by_connection = collections.defaultdict(list)
+        gateway_of, seen = {}, collections.defaultdict(list)
+        for r in self.clients:
+            by_connection[r["c"]].append(r)
+            if r["what"] == "connect":
+                gateway_of[r["c"]] = r["g"]
+            cursor = r.get("head") if r["what"] in ("welcome", "gap") else r.get("cursor") if r["what"] in ("event", "position", "caught_up") else None
+            if cursor:
+                seen[gateway_of[r["c"]]].append((r["t"], cursor))
+        self.proven = {g: rising(points) for g, points in seen.items()}
+        for records in by_connection.values():
+            Stay(self, records).judge()
+        self.counts["connections"] = len(by_connection)
+        self._refused_stays_refused(by_connection.values())
+        self._admitted_in_the_dark(by_connection.values())
+
+    def _admitted_in_the_dark(self, connections):
+        """A gateway that was started while the backend was dead admits nobody (9.1, 9.2)."""
+        dark = [(r["gateway"], r["begun"], r["t"]) for r in self.main if r["what"] == "dark"]
+        self.counts["dark_starts"] = len(dark)
+        for records in connections:
+            first = records[0]
+            for gateway, begun, end in dark:
+                if first["g"] == gateway and first["t"] > begun and any(r["what"] == "welcome" and r["t"] < end for r in records):
+                    self.fault("9.1", "%s admitted %s/%s and had heard nothing from the backend" % (gateway, first["user"], first["session"]))
+
+    def _refused_stays_refused(self, connections):
+        """A gateway that refused a credential as revoked never admits it again (8.1, 8.7)."""
+        refused = {}
+        for records in sorted(connections, key=lambda rs: rs[0]["t"]):
+            first = records[0]
+            key = (first["g"], first["user"], first["session"], first["iat"])
+            for r in records:
+                if r["what"] == "bye" and r["code"] == 4503:
+                    refused[key] = min(r["t"], refused.get(key, r["t"]))
+                if r["what"] == "welcome" and first["t"] > refused.get(key, first["t"]):
+                    self.fault("8.7", "%s admitted %s again that it had refused as revoked" % (first["g"], key[1:]))
+
+    def _listeners(self):
+        """The client library hands on each event once, in order, and tells its gaps (7.1)."""
+        for r in self.listeners:
+            expected = [e for e in self.by_user[r["user"]] if e["session"] in ("", r["session"]) and e["cursor"] > r["from"]]
+            places = {e["cursor"]: n for n, e in enumerate(expected)}
+            last = -1
+            for event in r["events"]:
+                place = places.get(event["cursor"])
+                if place is None or expected[place]["digest"] != event["digest"] or not event["verified"]:
+                    self.fault("7.3", "listen %s printed %s, which is not an event of its session" % (r["user"], event["cursor"]))
+                    continue
+                if place <= last:
+                    self.fault("7.1", "listen %s printed %s after %s" % (r["user"], event["cursor"], expected[last]["cursor"]))
+                elif place > last + 1 and not r["gaps"]:
+                    self.fault("7.1", "listen %s missed %d events before %s, told no gap" % (r["user"], place - last - 1, event["cursor"]))
+                last = place
+            self.counts["listened"] += len(r["events"])
+            self.counts["listener_gaps"] += r["gaps"]
+            if r["unverified"]:
+                self.fault("7.3", "listen %s got %d events that do not verify" % (r["user"], r["unverified"]))
+            if last != len(expected) - 1 and not r["gaps"]:
+                self.fault("7.1", "listen %s ends %d events before the log does" % (r["user"], len(expected) - 1 - last))
+
+    def _observed(self):
+        """What the campaign itself saw go wrong, and how often it did what."""
+        for r in self.main:
+            if r["what"] == "fault":
+                self.fault(r["rule"], r["text"])
+            elif r["what"] == "kill":
+                self.counts["kills_" + r["role"]] += 1
+                self.counts["kills_%s_%s" % (r["role"], r["aim"])] += 1
+            elif r["what"] in ("pause", "sweep"):
+                self.counts[r["what"]] += 1
+
+
+class Stay:
+    """One connection: admission, order, completeness, and the end of a revoked one."""
+
+    def __init__(self, judge, records):
+        self.all, self.records = judge, records
+        first = records[0]
+        self.g, self.user, self.session, self.iat, self.presented = (first[k] for k in ("g", "user", "session", "iat", "cursor"))
+        self.begun = first["t"]
+        self.killer = judge.killer(self.user, self.session, self.iat)
+        self.expected = None
+        self.admitted_at = None
+
+    def judge(self):
+        for r in self.records:
+            getattr(self, "_" + r["what"])(r)
+        self._closed_in_time()
+        self._vouched_for()
+
+    def fault(self, rule, text):
+        first = self.records[0]
+        self.all.fault(rule, "%s/%s at %s, connection %d: %s" % (self.user, self.session, self.g, first["c"], text))
+
+    def _connect(self, r):
+        self.all.counts["probes" if r["probe"] else "client_connections"] += 1
+
+    def _welcome(self, r):
+        self.admitted_at = r["t"]
+        self.all.counts["welcome_" + r["resume"]] += 1
+        start = self.presented if r["resume"] == "resumed" else r["head"]
+        if r["resume"] == "gap":
+            self._gap_reason(r["reason"])
+        # The events still to come on this connection, as the log has them.
+        mine = [e for e in self.all.by_user[self.user] if e["session"] in ("", self.session)]
+        self.expected, self.cursors = mine, [e["cursor"] for e in mine]
+        self.next = bisect.bisect_right(self.cursors, start)
+        if self.killer and r["head"] >= self.killer:
+            self.fault("8.3", "admitted at %s though revoked by %s" % (r["head"], self.killer))
+
+    def _gap_reason(self, reason):
+        self.all.counts["gaps_" + (reason or "none")] += 1
+        if reason not in ("evicted", "future"):
+            self.fault("7.4", "gap %r with the cursor %s" % (reason, self.presented))
+
+    def _event(self, r):
+        self.all.counts["delivered"] += 1
+        if self.killer and r["cursor"] > self.killer:
+            self.fault("8.2", "got %s after its revocation %s" % (r["cursor"], self.killer))
+        entry = self.all.by_cursor.get(r["cursor"])
+        if entry is None or entry["digest"] != r["digest"] or entry["user"] != self.user or entry["session"] not in ("", self.session):
+            self.fault("7.3", "got %s %s, the log has %s there" % (r["cursor"], r["id"], entry and (entry["user"], entry["session"], entry["id"])))
+            return
+        self._reached(r["cursor"], "event")
+        self.next = bisect.bisect_right(self.cursors, r["cursor"])
+
+    def _reached(self, cursor, kind):
+        """Everything before `cursor` must have come; an event must be the very next one."""
+        place = bisect.bisect_left(self.cursors, cursor) if kind == "event" else bisect.bisect_right(self.cursors, cursor)
+        if place > self.next:
+            self.fault("7.1", "%s %s came while %d events were missing, the first %s" % (kind, cursor, place - self.next, self.cursors[self.next]))
+        elif place < self.next and kind == "event":
+            self.fault("7.1", "%s came again or late, after %s" % (cursor, self.cursors[self.next - 1]))
+
+    def _caught_up(self, r):
+        self._reached(r["cursor"], "caught_up")
+
+    def _position(self, r):
+        self._reached(r["cursor"], "position")
+
+    def _gap(self, r):
+        self._gap_reason(r["reason"])
+        self.next = bisect.bisect_right(self.cursors, r["head"])
+
+    def _bye(self, r):
+        self.all.counts["bye_%d" % r["code"]] += 1
+        if r["code"] == 4503 and not self.killer:
+            self.fault("8.5", "refused as revoked, and nobody revoked it")
+        if r["code"] == 4504:
+            self.fault("9.3", "closed as unvouched: the gateway thinks invalidations are lost")
+
+    def _unverified(self, r):
+        self.fault("7.3", "an event that does not verify: %s %s" % (r["cursor"], r["why"]))
+
+    def _end(self, r):
+        self.all.counts["ends"] += 1
+
+    def _closed_in_time(self):
+        """A revoked session's connection ends soon after its gateway has shown a newer cursor (8.1)."""
+        if self.admitted_at is None or self.killer is None:
+            return
+        known = self._known_since(self.killer)
+        end = self.records[-1]["t"] if self.records[-1]["what"] == "end" else float("inf")
+        if known is not None and end > max(known, self.admitted_at) + CLOSED_WITHIN_S:
+            self.fault("8.1", "still open %.1f s after its gateway had applied %s" % (end - known, self.killer))
+
+    def _vouched_for(self):
+        """What the gateway must have answered, since it was known to have processed the invalidation (8.3, 8.7)."""
+        if self.killer is None:
+            return
+        known = self._known_since(self.killer)
+        if self.admitted_at is not None and known is not None and known < self.begun:
+            self.fault("8.7", "admitted, and its gateway had processed %s %.3f s before" % (self.killer, self.begun - known))
+        stored = next((t for t, cursor in self.all.persisted.get(self.g, ()) if cursor >= self.killer), None)
+        if stored is None or stored > self.begun:
+            return
+        self.all.counts["restarted_refusals"] += 1
+        byes = [r["code"] for r in self.records if r["what"] == "bye"]
+        if byes and byes[0] != 4503:
+            self.fault("8.7", "revoked by %s, which its gateway had persisted, and was told %d" % (self.killer, byes[0]))
+
+    def _known_since(self, cursor):
+        """When a client first saw that the gateway had got to `cursor`, or None."""
+        times, cursors = self.all.proven.get(self.g, ((), ()))
+        at = bisect.bisect_left(cursors, cursor)
+        return times[at] if at < len(cursors) else None
+
+
+def rising(points):
+    """(times, cursors) of the points that are new heights."""
+    times, cursors = [], []
+    for t, cursor in sorted(points):
+        if not cursors or cursor > cursors[-1]:
+            times.append(t)
+            cursors.append(cursor)
+    return times, cursors
+
+
+def main():
+    verdict = Judge(pathlib.Path(sys.argv[1]) / "history").judge()
+    for fault in verdict.faults:
+        print("FAULT", fault)
+    print(dict(verdict.counts))
+    sys.exit(1 if verdict.faults else 0)
+
+
+if __name__ == "__main__":
+    main()
