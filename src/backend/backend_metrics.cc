@@ -47,7 +47,8 @@ void CollectLog(const BackendStats& stats, MetricList& out) {
                log.conflicts);
   part.Counter("commits_total", "Commits of the engine.", log.commits);
   part.Counter("commits_failed_total", "Commits that the engine refused.", log.commits_failed);
-  part.Counter("trims_failed_total", "Trims that the engine refused.", log.trims_failed);
+  part.Counter("upkeep_failed_total", "Steps of upkeep that the engine refused.",
+               log.upkeep_failed);
   part.Counter("batches_refused_total", "Batches that found the queue full.", log.refused);
   part.Gauge("queue_entries", "Entries that wait for a commit.", log.queue_entries);
   part.Gauge("queue_bytes", "Bytes that wait for a commit.", log.queue_bytes);

@@ -15,9 +15,9 @@ constexpr uint32_t kNumberMask = 0x7FFF'FFFF;
 
 }  // namespace
 
-Dedupe::Dedupe(Options options)
-    : options_(options), buckets_(kBucketsMin), level_(std::countr_zero(kBucketsMin)) {
-  CHECK(options_.keys_max < kNumberMask / 2);
+Dedupe::Dedupe(size_t keys_max)
+    : keys_max_(keys_max), buckets_(kBucketsMin), level_(std::countr_zero(kBucketsMin)) {
+  CHECK(keys_max_ < kNumberMask / 2);
 }
 
 Dedupe::Slot& Dedupe::At(uint32_t number) {
@@ -125,9 +125,9 @@ void Dedupe::ForgetNewest(size_t count) {
   while (count-- > 0) PopNewest();
 }
 
-void Dedupe::Trim(uint64_t now_ms) {
-  for (; size_ > options_.keys_max; ++evicted_by_count_) PopOldest();
-  while (size_ > 0 && At(oldest_).TimeMs() + options_.window_ms < now_ms) PopOldest();
+void Dedupe::Trim(Cursor floor) {
+  while (size_ > 0 && At(oldest_).sequence <= floor.sequence) PopOldest();
+  for (; size_ > keys_max_; ++evicted_by_count_) PopOldest();
 }
 
 }  // namespace galaxy::push

@@ -11,24 +11,21 @@
 namespace galaxy::push {
 
 // Dedupe remembers which idempotency keys were published inside the freshness window, and with
-// which cursor and content (docs/semantics.md 2.2).
+// which cursor and content (docs/semantics.md 2.2). A key leaves with its entry, so that a log that
+// is refilled from its engine knows the same keys.
 //
 //   Threads   One.
-//   Limits    Keys leave, oldest first, when older than the window or above `keys_max`.
+//   Limits    At most `keys_max`: the oldest leave first.
 //   Cost      40 bytes a key and 4-8 of index; O(1), never a pause to rehash (linear hashing).
 class Dedupe {
  public:
-  struct Options {
-    size_t keys_max = 4'000'000;
-    uint64_t window_ms = 5 * 60 * 1000;
-  };
   enum class Verdict : uint8_t { kNew, kDuplicate, kConflict };
   struct Answer {
     Verdict verdict = Verdict::kNew;
     Cursor first;  // of the known one; not set with kNew
   };
 
-  explicit Dedupe(Options options);
+  explicit Dedupe(size_t keys_max);
 
   // Remembers `digest` with `cursor` when its key is new; else changes nothing.
   Answer Add(const EntryDigest& digest, Cursor cursor);
@@ -36,8 +33,9 @@ class Dedupe {
 
   // Forgets the `count` newest keys: their commit failed.
   void ForgetNewest(size_t count);
-  // Lets go what is too old or too much. Add() alone never evicts.
-  void Trim(uint64_t now_ms);
+  // Lets go the keys of entries up to and with `floor`, and what is too much. Add() alone never
+  // evicts.
+  void Trim(Cursor floor);
 
   size_t size() const { return size_; }
   uint64_t evicted_by_count() const { return evicted_by_count_; }
@@ -66,7 +64,7 @@ class Dedupe {
   void PopNewest();
 
   static constexpr uint32_t kBlockSlots = 1024;
-  Options options_;
+  const size_t keys_max_;
   std::deque<std::unique_ptr<Slot[]>> blocks_;
   uint32_t block_first_ = 0;  // number of blocks_[0][0]
   uint32_t oldest_ = 0;       // number of the oldest slot

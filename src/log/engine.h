@@ -20,8 +20,13 @@ struct CommitEntry {
 // Engine makes the log durable, or does not (memory). The order, the ring, idempotency and the
 // retained invalidations are the Log's work, the same for every engine.
 //
-//   Threads   One: the log thread, after Recover() on the thread that opens the log.
-//   Errors    A Commit() that fails has left nothing that a later Recover() may hand out as if it
+//   Threads   One: the log thread, after Recover() on the thread that opens the log. Stats(): any.
+//   Errors    kUnavailable from Commit(), Maintain() and Probe(): nothing of it is in the log, and
+//             it may be tried again when space returns (the message says what is missing). Any
+//             other code is final: what was written last may or may not be there, also what a
+//             failed sync was to make durable, and nothing may be asked of this engine again. A new
+//             process finds out by Recover().
+//             A Commit() that fails has left nothing that a later Recover() may hand out as if it
 //             had been acknowledged before newer entries; its cursors are never used again.
 class Engine {
  public:
@@ -38,10 +43,19 @@ class Engine {
     virtual void OnEntry(const CommitEntry& entry) = 0;
   };
 
-  struct RecoverOptions {
-    uint64_t now_ms = 0;
-    uint64_t window_ms = 0;             // entries at or after now - window are wanted
-    uint64_t retained_lifetime_ms = 0;  // and invalidations at or after now - lifetime
+  // What nobody needs any more.
+  struct Upkeep {
+    Cursor floor;                     // entries up to and with this one, and
+    uint64_t retained_before_ms = 0;  // retained invalidations that are older. They leave from the
+                                      // front only: one behind a newer one stays with it (the wall
+                                      // clock may step back).
+  };
+
+  struct Statistics {
+    uint64_t rows = 0;            // of the log, a commit or a part of one
+    uint64_t database_bytes = 0;  // the file, its free pages included
+    uint64_t checkpoints = 0;
+    uint64_t probes = 0;
   };
 
   virtual ~Engine() = default;
@@ -51,13 +65,17 @@ class Engine {
 
   // Called once, before anything else. Yields the log's newest cursor: the last one handed to
   // OnEntry(), or the floor. A new log begins at NewLogStart(now_ms), which is all three.
-  virtual Result<Cursor> Recover(const RecoverOptions& options, Recovery& recovery) = 0;
+  // Entries and retained invalidations that Upkeep named may come back.
+  virtual Result<Cursor> Recover(uint64_t now_ms, Recovery& recovery) = 0;
   // All of `entries` (never empty, cursors rising and above every earlier one), or none.
   // Returns when they are as durable as this engine makes them.
   virtual Status Commit(std::span<const CommitEntry> entries) = 0;
-  // Older entries are not needed any more, nor older retained invalidations. Entries leave from the
-  // front only: one behind a newer one (the wall clock may step back) stays with it.
-  virtual Status Trim(uint64_t entries_before_ms, uint64_t retained_before_ms) = 0;
+  // One step, of about 2 ms, of the work that can wait: lets go what nobody needs any more. True:
+  // there is more to do.
+  virtual Result<bool> Maintain(const Upkeep& upkeep) = 0;
+  // After a kUnavailable: OK when a commit would succeed now.
+  virtual Status Probe() = 0;
+  virtual Statistics Stats() const { return {}; }
 };
 
 // Sorts after every cursor of every older log (1.2).

@@ -56,7 +56,7 @@ class EngineContract : public testing::TestWithParam<EngineMaker> {
     engine_.reset();
     engine_ = open_();
     found_ = {};
-    auto head = engine_->Recover({now_ms, 300'000, 30ull * 24 * 3600 * 1000}, found_);
+    auto head = engine_->Recover(now_ms, found_);
     ASSERT_TRUE(head);
     ASSERT_EQ(found_.starts, 1);
     found_.head = *head;
@@ -86,6 +86,16 @@ class EngineContract : public testing::TestWithParam<EngineMaker> {
     for (size_t i = 0; i < bytes.size(); ++i) entries[i].entry = bytes[i];
     EXPECT_TRUE(engine_->Commit(entries));
     return bytes;
+  }
+
+  // All the steps of it.
+  void Maintain(const Engine::Upkeep& upkeep) {
+    for (int step = 0; step < 1000; ++step) {
+      Result<bool> more = engine_->Maintain(upkeep);
+      ASSERT_TRUE(more);
+      if (!*more) return;
+    }
+    FAIL() << "no end";
   }
 
   EngineOpen open_ = GetParam().make_store();
@@ -137,20 +147,20 @@ TEST_P(EngineContract, RetainedInvalidationsAreOneForEachSessionTheNewest) {
   }
 }
 
-TEST_P(EngineContract, TrimLetsGoWhatIsOlderAndKeepsTheHead) {
+TEST_P(EngineContract, UpkeepLetsGoWhatIsBelowTheFloorAndKeepsTheHead) {
   // semantics.md 3.1, 3.2
   Open();
   uint64_t first = found_.head.sequence + 1;
   Commit(first, kNowMs, {"!ann", "bob"});
   auto newer = Commit(first + 2, kNowMs + 100, {"!eve"});
-  ASSERT_TRUE(engine_->Trim(kNowMs + 100, kNowMs));
+  Maintain({{first + 1, kNowMs}, kNowMs});
   Open(kNowMs + 1000);
   if (engine_->durable()) {
     EXPECT_EQ(found_.entries, newer);
     EXPECT_EQ(found_.floor, (Cursor{first + 1, kNowMs}));
     EXPECT_EQ(found_.retained.size(), 2u);
   }
-  ASSERT_TRUE(engine_->Trim(kNowMs + 101, kNowMs + 101));
+  Maintain({found_.head, kNowMs + 101});
   Cursor head = found_.head;
   Open(kNowMs + 2000);
   if (engine_->durable()) {
@@ -159,6 +169,30 @@ TEST_P(EngineContract, TrimLetsGoWhatIsOlderAndKeepsTheHead) {
     EXPECT_EQ(found_.head, head);
     EXPECT_EQ(found_.floor, head);
   }
+}
+
+TEST_P(EngineContract, UpkeepLetsGoNothingThatIsStillWanted) {
+  // semantics.md 3.1, 3.2
+  Open();
+  Cursor start = found_.head;
+  auto expected = Commit(start.sequence + 1, kNowMs, {"!ann", "bob"});
+  Maintain({start, kNowMs});
+  Open(kNowMs + 1000);
+  if (!engine_->durable()) return;
+  EXPECT_EQ(found_.entries, expected);
+  EXPECT_EQ(found_.retained.size(), 1u);
+  EXPECT_EQ(found_.floor, start);
+}
+
+TEST_P(EngineContract, ProbingLeavesNothingBehind) {
+  Open();
+  auto expected = Commit(found_.head.sequence + 1, kNowMs, {"ann"});
+  Cursor head{found_.head.sequence + 1, kNowMs};
+  EXPECT_TRUE(engine_->Probe());
+  Open(kNowMs + 1000);
+  if (!engine_->durable()) return;
+  EXPECT_EQ(found_.entries, expected);
+  EXPECT_EQ(found_.head, head);
 }
 
 }  // namespace galaxy::push

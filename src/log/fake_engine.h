@@ -10,7 +10,8 @@
 
 namespace galaxy::push {
 
-// A durable engine for tests: its disk is a struct that outlives it. Commits can be made to fail.
+// A durable engine for tests: its disk is a struct that outlives it, and that can be full or
+// broken.
 struct FakeDisk {
   struct Row {
     EntryType type;
@@ -23,7 +24,10 @@ struct FakeDisk {
   std::vector<Row> rows;
   std::vector<Row> retained;
   std::vector<size_t> commits;  // their sizes
-  int failures_left = 0;
+  int upkeeps = 0;
+  int probes = 0;
+  bool full = false;
+  bool broken = false;
 };
 
 class FakeEngine final : public Engine {
@@ -32,9 +36,9 @@ class FakeEngine final : public Engine {
   std::string_view name() const override { return "fake"; }
   bool durable() const override { return true; }
 
-  Result<Cursor> Recover(const RecoverOptions& options, Recovery& recovery) override {
+  Result<Cursor> Recover(uint64_t now_ms, Recovery& recovery) override {
     if (!disk_.created) {
-      disk_.log_start = disk_.floor = NewLogStart(options.now_ms);
+      disk_.log_start = disk_.floor = NewLogStart(now_ms);
       disk_.created = true;
     }
     recovery.OnStart(disk_.log_start, disk_.floor);
@@ -44,10 +48,7 @@ class FakeEngine final : public Engine {
   }
 
   Status Commit(std::span<const CommitEntry> entries) override {
-    if (disk_.failures_left > 0) {
-      --disk_.failures_left;
-      return Fail(Code::kUnavailable, "the disk is full");
-    }
+    if (Status ok = Judge(); !ok) return ok;
     disk_.commits.push_back(entries.size());
     for (const CommitEntry& entry : entries) {
       FakeDisk::Row row{entry.type, entry.cursor, std::string(entry.entry)};
@@ -57,17 +58,31 @@ class FakeEngine final : public Engine {
     return {};
   }
 
-  Status Trim(uint64_t entries_before_ms, uint64_t retained_before_ms) override {
-    while (!disk_.rows.empty() && disk_.rows.front().cursor.time_ms < entries_before_ms) {
-      disk_.floor = disk_.rows.front().cursor;
-      disk_.rows.erase(disk_.rows.begin());
+  // One row a step.
+  Result<bool> Maintain(const Upkeep& upkeep) override {
+    ++disk_.upkeeps;
+    if (Status ok = Judge(); !ok) return std::unexpected(ok.error());
+    auto& retained = disk_.retained;
+    while (!retained.empty() && retained.front().cursor.time_ms < upkeep.retained_before_ms) {
+      retained.erase(retained.begin());
     }
-    std::erase_if(disk_.retained,
-                  [&](const auto& row) { return row.cursor.time_ms < retained_before_ms; });
-    return {};
+    if (disk_.rows.empty() || disk_.rows.front().cursor > upkeep.floor) return false;
+    disk_.floor = disk_.rows.front().cursor;
+    disk_.rows.erase(disk_.rows.begin());
+    return true;
+  }
+
+  Status Probe() override {
+    ++disk_.probes;
+    return Judge();
   }
 
  private:
+  Status Judge() const {
+    if (disk_.broken) return Fail(Code::kInternal, "a sync failed");
+    if (disk_.full) return Fail(Code::kUnavailable, "the disk is full");
+    return {};
+  }
   static std::pair<std::string, std::string> Session(const std::string& entry) {
     EntryView view = *DecodePushEvent(EntryMessage(entry));
     return {std::string(view.user_id), std::string(view.device_session_id)};

@@ -1,5 +1,7 @@
 #include "log/log.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "event/wire.h"
 
@@ -11,6 +13,10 @@ EntryView ViewOf(std::string_view entry) {
   Result<EntryView> view = DecodePushEvent(EntryMessage(entry));
   CHECK(view.has_value());
   return *view;
+}
+
+Error InDoubt(const Error& cause) {
+  return {Code::kUnavailable, "the backend's log has failed: " + cause.message, {}};
 }
 
 Error Draining() { return {Code::kUnavailable, "the backend is shutting down", {}}; }
@@ -49,31 +55,37 @@ Log::Log(const Options& options, std::unique_ptr<Engine> engine)
       hasher_(EntryHasher::Random()),
       engine_(std::move(engine)),
       retained_(options.retained_lifetime_ms),
-      dedupe_({options.dedupe_keys_max, options.ring.window_ms}) {}
+      dedupe_(options.dedupe_keys_max) {}
 
 Result<std::unique_ptr<Log>> Log::Open(const Options& options, std::unique_ptr<Engine> engine,
                                        uint64_t now_ms) {
   std::unique_ptr<Log> log(new Log(options, std::move(engine)));
   Refill refill(*log);
-  Result<Cursor> head =
-      log->engine_->Recover({now_ms, options.ring.window_ms, options.retained_lifetime_ms}, refill);
+  Result<Cursor> head = log->engine_->Recover(now_ms, refill);
   if (!head) return std::unexpected(std::move(head.error()));
   CHECK(log->ring_ && log->ring_->head() == *head);
-  log->sequence_ = head->sequence;
-  // The engine may have kept a little more than is wanted.
-  log->ring_->Expire(now_ms);
-  log->retained_.Expire(now_ms);
-  log->dedupe_.Trim(now_ms);
+  // Above whatever an earlier process may have given out, also when the end of the log was lost: by
+  // a disk that lied about a sync, or because this is a backup that was restored.
+  log->sequence_ = std::max(head->sequence, NewLogStart(now_ms).sequence);
+  // The engine may have kept more than is wanted.
+  log->Expire(now_ms);
   return log;
 }
 
 Log::~Log() {
-  for (Job& job : queue_) {
-    job.done(std::vector<Result<Ack>>(job.batch.size(), std::unexpected(Draining())));
-  }
+  Error error = open_ ? Draining() : open_.error();
+  auto refuse = [&error](Job& job) {
+    job.done(std::vector<Result<Ack>>(job.batch.size(), std::unexpected(error)));
+  };
+  for (Job& job : jobs_) refuse(job);  // the engine has failed for good
+  for (Job& job : queue_) refuse(job);
 }
 
 void Log::AddListener(std::function<void()> listener) { listeners_.push_back(std::move(listener)); }
+
+void Log::SetOnFatal(std::function<void(const Error&)> on_fatal) {
+  on_fatal_ = std::move(on_fatal);
+}
 
 void Log::SetWaker(std::function<void()> waker) { waker_ = std::move(waker); }
 
@@ -83,7 +95,7 @@ Status Log::Submit(LogBatch batch, LogCompletion done) {
   bool was_empty;
   {
     std::lock_guard lock(mutex_);
-    if (closed_) return std::unexpected(Draining());
+    if (!open_) return open_;
     was_empty = queue_.empty();
     bool full = queue_bytes_ + bytes > options_.queue_bytes_max ||
                 queue_entries_ + entries > options_.queue_entries_max;
@@ -104,35 +116,79 @@ Status Log::Submit(LogBatch batch, LogCompletion done) {
 void Log::Close() {
   {
     std::lock_guard lock(mutex_);
-    closed_ = true;
+    if (open_) open_ = std::unexpected(Draining());
   }
   if (waker_) waker_();
 }
 
+Status Log::Ready() const {
+  std::lock_guard lock(mutex_);
+  return open_ ? ready_ : open_;
+}
+
+void Log::SetReady(Status ready) {
+  std::lock_guard lock(mutex_);
+  ready_ = std::move(ready);
+}
+
+bool Log::Work(uint64_t wall_ms, uint64_t mono_ms) {
+  bool committed = CommitOnce(wall_ms);
+  if (!expired_mono_ms_ || mono_ms - *expired_mono_ms_ >= kWorkIntervalMs) {
+    Expire(wall_ms);
+    expired_mono_ms_ = mono_ms;
+  }
+  bool more = Maintain();
+  return committed || more;
+}
+
 bool Log::CommitOnce(uint64_t now_ms) {
+  if (dead_) return false;
   TakeJobs();
   if (jobs_.empty()) return false;
   uint64_t sequence_before = sequence_;
   for (Job& job : jobs_) Sequence(job, now_ms);
   bool grown = false;
   if (!fresh_.empty()) {
-    Bump(counters_.commits);
-    Status committed = engine_->Commit(fresh_);
-    if (committed) {
-      AppendCommitted();
-      grown = true;
-    } else {
-      Abandon(committed.error(), sequence_before);
-    }
+    Status committed = CommitFresh();
+    if (dead_) return false;
+    grown = committed.has_value();
+    if (!grown) Abandon(committed.error(), sequence_before);
   }
-  dedupe_.Trim(now_ms);
-  counters_.dedupe_keys.store(dedupe_.size(), std::memory_order_relaxed);
-  counters_.dedupe_evicted.store(dedupe_.evicted_by_count(), std::memory_order_relaxed);
+  TrimDedupe();
   Complete();
   if (grown) {
     for (auto& listener : listeners_) listener();
   }
   return true;
+}
+
+Status Log::CommitFresh() {
+  // Not again for each publish while the disk is full: the probe tells when there is a point.
+  if (unavailable_) return std::unexpected(*unavailable_);
+  Bump(counters_.commits);
+  Status committed = engine_->Commit(fresh_);
+  if (committed) {
+    AppendCommitted();
+  } else {
+    Bump(counters_.commits_failed);
+    OnEngineError(committed.error());
+  }
+  return committed;
+}
+
+void Log::OnEngineError(const Error& error) {
+  if (error.code == Code::kUnavailable) {
+    unavailable_ = error;
+    SetReady(std::unexpected(error));
+    return;
+  }
+  dead_ = true;
+  {
+    std::lock_guard lock(mutex_);
+    open_ = std::unexpected(InDoubt(error));
+  }
+  CHECK(on_fatal_);
+  on_fatal_(error);
 }
 
 void Log::TakeJobs() {
@@ -189,7 +245,6 @@ void Log::SequenceOne(Job& job, std::span<char> entry, const LogBatch::Item& ite
 // The commit failed. What was to be new is refused, and so is what was judged by it. The sequence
 // numbers are not used again: the engine may have written some of it before it failed.
 void Log::Abandon(const Error& error, uint64_t sequence_before) {
-  Bump(counters_.commits_failed);
   for (Job& job : jobs_) {
     for (Result<Ack>& result : job.results) {
       if (result && result->cursor.sequence > sequence_before) result = std::unexpected(error);
@@ -211,8 +266,15 @@ void Log::AppendCommitted() {
     }
     ring_->Append(entry.entry, entry.cursor);
   }
+  upkeep_due_ = true;
   Bump(counters_.entries, fresh_.size());
   Bump(counters_.invalidations, invalidations);
+}
+
+void Log::TrimDedupe() {
+  dedupe_.Trim(ring_->floor());
+  counters_.dedupe_keys.store(dedupe_.size(), std::memory_order_relaxed);
+  counters_.dedupe_evicted.store(dedupe_.evicted_by_count(), std::memory_order_relaxed);
 }
 
 void Log::Complete() {
@@ -224,14 +286,32 @@ void Log::Complete() {
 }
 
 void Log::Expire(uint64_t now_ms) {
+  if (dead_) return;
   ring_->Expire(now_ms);
-  dedupe_.Trim(now_ms);
-  counters_.dedupe_keys.store(dedupe_.size(), std::memory_order_relaxed);
+  TrimDedupe();
   retained_.Expire(now_ms);
-  auto before = [now_ms](uint64_t ms) { return now_ms > ms ? now_ms - ms : 0; };
-  Status trimmed =
-      engine_->Trim(before(options_.ring.window_ms), before(options_.retained_lifetime_ms));
-  if (!trimmed) Bump(counters_.trims_failed);
+  uint64_t lifetime_ms = options_.retained_lifetime_ms;
+  retained_before_ms_ = now_ms > lifetime_ms ? now_ms - lifetime_ms : 0;
+  upkeep_due_ = true;
+  if (unavailable_) Probe();
+}
+
+void Log::Probe() {
+  Status probed = engine_->Probe();
+  if (!probed) return OnEngineError(probed.error());
+  unavailable_.reset();
+  SetReady({});
+}
+
+bool Log::Maintain() {
+  if (dead_ || !upkeep_due_) return false;
+  Result<bool> more = engine_->Maintain({ring_->floor(), retained_before_ms_});
+  upkeep_due_ = more && *more;
+  if (more) return *more;
+  Bump(counters_.upkeep_failed);
+  // For want of room it waits for the next second; publishing may still work.
+  if (more.error().code != Code::kUnavailable) OnEngineError(more.error());
+  return false;
 }
 
 Log::Statistics Log::Stats() const {
@@ -245,7 +325,7 @@ Log::Statistics Log::Stats() const {
                    .refused = value(counters_.refused),
                    .dedupe_keys = value(counters_.dedupe_keys),
                    .dedupe_evicted_by_count = value(counters_.dedupe_evicted),
-                   .trims_failed = value(counters_.trims_failed)};
+                   .upkeep_failed = value(counters_.upkeep_failed)};
   std::lock_guard lock(mutex_);
   stats.queue_bytes = queue_bytes_;
   stats.queue_entries = queue_entries_;

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "log/batch.h"
@@ -22,20 +23,25 @@ namespace galaxy::push {
 //
 // Group commit: whatever waits goes to the engine together.
 //
-//   Threads    Submit, Close, ring(), retained() and Stats: any. CommitOnce and Expire: one thread,
-//              the log thread (LogThread), or the only one in a simulation. Listeners and the waker
-//              are set before that starts.
+//   Threads    Submit, Close, Ready, ring(), retained() and Stats: any. Work (and CommitOnce,
+//              Expire, Maintain, which it is made of): one thread, the log thread (LogThread), or
+//              the only one in a simulation. Listeners, the waker and the function for the end are
+//              set before that starts.
 //   Limits     The queue, in bytes and entries: beyond it Submit() refuses (2.4). A batch that is
 //              larger than the whole queue is taken when the queue is empty.
 //   Errors     Submit(): kResourceExhausted when the queue is full, kUnavailable after Close().
 //              Per entry: kAlreadyExists for a known idempotency key with another kind or payload
 //              (2.2); what the engine said when a commit failed: those entries are in no ring.
+//              After the engine's kUnavailable (the disk is full) new entries are refused with its
+//              reason, and Ready() says so, until a probe, about once a second, finds that commits
+//              work again. Any other failure of the engine is final: nothing is acknowledged after
+//              it, not even with an error, and the process is to end (SetOnFatal).
 //   Time       Passed in; cursors carry it.
 class Log {
  public:
   struct Options {
     Ring::Options ring;
-    size_t dedupe_keys_max = 4'000'000;  // the window is the ring's
+    size_t dedupe_keys_max = 4'000'000;  // a key leaves with its entry at the latest
     uint64_t retained_lifetime_ms = 30ull * 24 * 3600 * 1000;
     size_t queue_bytes_max = 64u << 20;
     size_t queue_entries_max = 200'000;
@@ -53,7 +59,7 @@ class Log {
     uint64_t refused = 0;  // batches that found the queue full
     uint64_t dedupe_keys = 0;
     uint64_t dedupe_evicted_by_count = 0;
-    uint64_t trims_failed = 0;
+    uint64_t upkeep_failed = 0;
   };
 
   // Recovers from the engine: ring, idempotency keys, retained invalidations.
@@ -71,16 +77,33 @@ class Log {
   // Called by Submit(), on its thread, when an empty queue is no longer empty, and by Close().
   void SetWaker(std::function<void()> waker);
 
+  // Called once, on the log thread, when the engine has failed for good. The process is to end:
+  // what was acknowledged may be on the disk or not. If the function returns, the log does nothing
+  // more. Without one the process is aborted.
+  void SetOnFatal(std::function<void(const Error&)> on_fatal);
+
   // Takes the batch or refuses it whole; `done` is called exactly once if it was taken. An empty
   // batch is completed at the next commit.
   Status Submit(LogBatch batch, LogCompletion done);
   // From now on Submit() refuses; what was taken is still committed (6.5).
   void Close();
 
-  // Commits what waits, up to `commit_bytes_max`. True when there was something.
+  // OK, or why no entry is taken now.
+  Status Ready() const;
+
+  // Does what there is to do now, for some milliseconds at most beside the commit itself. True:
+  // call again at once; else when the waker is called, and within kWorkIntervalMs.
+  static constexpr uint64_t kWorkIntervalMs = 1000;
+  bool Work(uint64_t wall_ms, uint64_t mono_ms);
+
+  // The parts of it. Commits what waits, up to `commit_bytes_max`. True when there was something.
   bool CommitOnce(uint64_t now_ms);
-  // Lets go what is too old in ring, idempotency index, retained set and engine: once a second.
+  // Lets go what is too old in ring, idempotency index and retained set; asks an engine that was
+  // unavailable whether it works again.
   void Expire(uint64_t now_ms);
+  // Has the engine let go what ring and retained set no longer hold, one step of it. True: more is
+  // to do.
+  bool Maintain();
 
   Statistics Stats() const;
 
@@ -93,16 +116,22 @@ class Log {
   };
   struct Counters {
     std::atomic<uint64_t> commits{0}, commits_failed{0}, entries{0}, invalidations{0},
-        duplicates{0}, conflicts{0}, refused{0}, dedupe_keys{0}, dedupe_evicted{0}, trims_failed{0};
+        duplicates{0}, conflicts{0}, refused{0}, dedupe_keys{0}, dedupe_evicted{0},
+        upkeep_failed{0};
   };
 
   Log(const Options& options, std::unique_ptr<Engine> engine);
   void TakeJobs();
   void Sequence(Job& job, uint64_t now_ms);
   void SequenceOne(Job& job, std::span<char> entry, const LogBatch::Item& item, uint64_t now_ms);
+  Status CommitFresh();
   void Abandon(const Error& error, uint64_t sequence_before);
   void AppendCommitted();
+  void TrimDedupe();
   void Complete();
+  void Probe();
+  void OnEngineError(const Error& error);
+  void SetReady(Status ready);
 
   const Options options_;
   const EntryHasher hasher_;
@@ -111,10 +140,16 @@ class Log {
   Retained retained_;
   std::vector<std::function<void()>> listeners_;
   std::function<void()> waker_;
+  std::function<void(const Error&)> on_fatal_;
 
   // The log thread's alone; the vectors keep their room from commit to commit.
   Dedupe dedupe_;
-  uint64_t sequence_ = 0;  // the last one given out
+  uint64_t sequence_ = 0;             // the last one given out
+  std::optional<Error> unavailable_;  // what the engine said, until a probe succeeds
+  bool dead_ = false;
+  bool upkeep_due_ = true;
+  uint64_t retained_before_ms_ = 0;
+  std::optional<uint64_t> expired_mono_ms_;
   std::vector<Job> jobs_;
   std::vector<CommitEntry> fresh_;
   size_t fresh_keys_ = 0;  // of fresh_, how many went into dedupe_
@@ -125,7 +160,8 @@ class Log {
   std::deque<Job> queue_;
   size_t queue_bytes_ = 0;
   size_t queue_entries_ = 0;
-  bool closed_ = false;
+  Status open_;   // why Submit() refuses, for good
+  Status ready_;  // why it would be in vain now
 
   Counters counters_;
 };

@@ -1,11 +1,6 @@
 #include "log/log_on_loop.h"
 
 namespace galaxy::push {
-namespace {
-
-constexpr uint64_t kExpireIntervalMs = 1'000;
-
-}  // namespace
 
 LogOnLoop::LogOnLoop(Loop& loop, Log& log, Options options)
     : loop_(loop), log_(log), options_(options) {
@@ -33,12 +28,15 @@ void LogOnLoop::Wake() {
 void LogOnLoop::Commit() {
   scheduled_ = false;
   // What did not fit waits for another commit: nobody wakes us for a queue that was not empty.
-  if (log_.CommitOnce(loop_.clock().WallMs())) Wake();
+  bool committed = log_.CommitOnce(loop_.clock().WallMs());
+  bool more = log_.Maintain();
+  if (committed || more) Wake();
 }
 
 void LogOnLoop::ArmExpire() {
-  expire_ = loop_.RunAfter(kExpireIntervalMs, [this] {
+  expire_ = loop_.RunAfter(Log::kWorkIntervalMs, [this] {
     log_.Expire(loop_.clock().WallMs());
+    Wake();
     ArmExpire();
   });
 }

@@ -3,11 +3,6 @@
 #include <chrono>
 
 namespace galaxy::push {
-namespace {
-
-constexpr std::chrono::milliseconds kExpireInterval{1000};
-
-}  // namespace
 
 void LogThread::Signal::Wake() {
   {
@@ -27,7 +22,8 @@ void LogThread::Signal::Stop() {
 
 bool LogThread::Signal::Wait() {
   std::unique_lock lock(mutex);
-  wake.wait_for(lock, kExpireInterval, [this] { return woken || stopping; });
+  wake.wait_for(lock, std::chrono::milliseconds(Log::kWorkIntervalMs),
+                [this] { return woken || stopping; });
   woken = false;
   return stopping;
 }
@@ -48,16 +44,9 @@ void LogThread::Stop() {
 }
 
 void LogThread::Run() {
-  uint64_t expired_ms = clock_.MonoMs();
   bool stopping = false;
   for (;;) {
-    bool committed = log_.CommitOnce(clock_.WallMs());
-    uint64_t now_ms = clock_.MonoMs();
-    if (now_ms - expired_ms >= static_cast<uint64_t>(kExpireInterval.count())) {
-      log_.Expire(clock_.WallMs());
-      expired_ms = now_ms;
-    }
-    if (committed) continue;
+    if (log_.Work(clock_.WallMs(), clock_.MonoMs())) continue;
     if (stopping) return;
     stopping = signal_->Wait();
   }

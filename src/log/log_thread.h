@@ -10,9 +10,9 @@
 
 namespace galaxy::push {
 
-// LogThread runs a log: commits as soon as something waits, expires once a second. Stop() (and the
-// destructor) closes the log, commits and completes everything that was taken (docs/semantics.md
-// 6.5), and returns when the thread has ended. `log` and `clock` outlive it.
+// LogThread runs a log: its Work(), as soon as something waits and at least once a second. Stop()
+// (and the destructor) closes the log, commits and completes everything that was taken
+// (docs/semantics.md 6.5), and returns when the thread has ended. `log` and `clock` outlive it.
 class LogThread {
  public:
   LogThread(Log& log, const Clock& clock);

@@ -2,14 +2,16 @@
 
 namespace galaxy::push {
 
-Result<Cursor> MemoryEngine::Recover(const RecoverOptions& options, Recovery& recovery) {
-  Cursor start = NewLogStart(options.now_ms);
+Result<Cursor> MemoryEngine::Recover(uint64_t now_ms, Recovery& recovery) {
+  Cursor start = NewLogStart(now_ms);
   recovery.OnStart(start, start);
   return start;
 }
 
 Status MemoryEngine::Commit(std::span<const CommitEntry>) { return {}; }
 
-Status MemoryEngine::Trim(uint64_t, uint64_t) { return {}; }
+Result<bool> MemoryEngine::Maintain(const Upkeep&) { return false; }
+
+Status MemoryEngine::Probe() { return {}; }
 
 }  // namespace galaxy::push

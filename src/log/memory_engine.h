@@ -11,9 +11,10 @@ class MemoryEngine final : public Engine {
  public:
   std::string_view name() const override { return "memory"; }
   bool durable() const override { return false; }
-  Result<Cursor> Recover(const RecoverOptions& options, Recovery& recovery) override;
+  Result<Cursor> Recover(uint64_t now_ms, Recovery& recovery) override;
   Status Commit(std::span<const CommitEntry> entries) override;
-  Status Trim(uint64_t entries_before_ms, uint64_t retained_before_ms) override;
+  Result<bool> Maintain(const Upkeep& upkeep) override;
+  Status Probe() override;
 };
 
 }  // namespace galaxy::push
