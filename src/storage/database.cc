@@ -120,8 +120,16 @@ StorageStatus Database::Configure(const Options& options) {
           StorageFault::kCannotOpen});
     }
   }
-  return Exec(std::string("PRAGMA synchronous=") + SyncName(options.sync) +
-              ";PRAGMA wal_autocheckpoint=" + std::to_string(options.checkpoint_pages));
+  sql = std::string("PRAGMA synchronous=") + SyncName(options.sync) +
+        ";PRAGMA wal_autocheckpoint=" + std::to_string(options.checkpoint_pages);
+  if (StorageStatus ok = Exec(sql); !ok) return ok;
+  return SettleLog();
+}
+
+StorageStatus Database::SettleLog() {
+  auto settled = Checkpoint(CheckpointMode::kTruncate);
+  if (!settled) return std::unexpected(settled.error());
+  return {};
 }
 
 Database& Database::operator=(Database&& other) noexcept {

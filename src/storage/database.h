@@ -17,6 +17,11 @@ class Statement;
 // Database is one connection to one SQLite file in WAL mode. What a transaction committed with
 // Sync::kFull survives the process and the power.
 //
+//   Failed syncs  A sync that fails may leave pages that reads still show and that never reach the
+//             disk, also not by the next sync. The process that saw it ends (kIo), but the page
+//             cache outlives it: the next one would find such a log whole, append to it, and lose
+//             all of it with the power. So Open() for writing moves what the log holds into the
+//             database file and begins the log anew, before anything is built on it.
 //   Threads   One at a time, with its statements. Several connections to one file, also from other
 //             processes, may read while one writes.
 //   Lifetime  Outlives its Statements and Transactions.
@@ -35,7 +40,8 @@ class Database {
     // owner calls Checkpoint().
     uint32_t checkpoint_pages = 1000;
     int64_t cache_bytes = 2 << 20;
-    uint32_t busy_timeout_ms = 0;  // how long a call may wait for another connection's lock
+    // How long a call may wait for another connection's lock; Open(), too, for a log to settle.
+    uint32_t busy_timeout_ms = 0;
     // The only connection, of any process: keeps the wal-index in memory instead of a -shm file.
     bool exclusive = false;
   };
@@ -67,6 +73,7 @@ class Database {
  private:
   explicit Database(sqlite3* db) : db_(db) {}
   StorageStatus Configure(const Options& options);
+  StorageStatus SettleLog();
 
   sqlite3* db_;
 };
