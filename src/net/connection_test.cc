@@ -10,10 +10,12 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "net/loop.h"
 #include "net/output.h"
+#include "net/sim_network.h"
 
 namespace galaxy::push {
 namespace {
@@ -57,21 +59,48 @@ size_t Send(Connection& connection, std::string_view bytes) {
   return connection.Write({&part, 1});
 }
 
-class Sockets : public testing::Test {
+// The contract of connection.h holds for the system's TCP (0) and for the simulated network, with
+// any seed.
+class Sockets : public testing::TestWithParam<uint64_t> {
  protected:
+  Sockets() {
+    if (GetParam() == 0) {
+      system_.emplace();
+    } else {
+      simulated_.emplace(GetParam());
+      at_ = &simulated_->AddNode("server");
+      from_ = &simulated_->AddNode("client");
+    }
+  }
   void SetUp() override {
     auto opened = Listener::Open(
-        loop_, {"127.0.0.1", 0}, options_,
+        server_loop(), {"127.0.0.1", 0}, options_,
         [this](std::unique_ptr<Connection> connection) { server_ = std::move(connection); });
     ASSERT_TRUE(opened) << opened.error().message;
     listener_ = std::move(*opened);
   }
+  Loop& server_loop() { return system_ ? *system_ : at_->loop(); }
+  Loop& client_loop() { return system_ ? *system_ : from_->loop(); }
+  std::string client_host() { return system_ ? "127.0.0.1" : from_->host(); }
+
+  void Until(const std::function<bool()>& condition) {
+    if (system_) return TurnUntil(*system_, condition);
+    ASSERT_TRUE(simulated_->RunUntil(condition, 60'000)) << "the condition never came true";
+  }
+  // Long enough for anything that is on its way.
+  void Settle() {
+    if (simulated_) return simulated_->RunFor(1'000);
+    for (int i = 0; i < 20; ++i) system_->Poll();
+  }
   void Connect() {
-    connector_ = Connector::Start(loop_, listener_->bound(), {}, 5'000, [this](auto result) {
-      ASSERT_TRUE(result) << result.error().message;
-      client_ = std::move(*result);
-    });
-    TurnUntil(loop_, [&] { return client_ && server_; });
+    client_.reset();
+    server_.reset();
+    connector_ =
+        Connector::Start(client_loop(), listener_->bound(), {}, 5'000, [this](auto result) {
+          ASSERT_TRUE(result) << result.error().message;
+          client_ = std::move(*result);
+        });
+    Until([&] { return client_ && server_; });
   }
   void ConnectAndStart() {
     Connect();
@@ -79,35 +108,42 @@ class Sockets : public testing::Test {
     server_->Start(at_server_);
   }
 
+  std::optional<Loop> system_;
+  std::optional<SimNetwork> simulated_;
+  SimNode* at_ = nullptr;
+  SimNode* from_ = nullptr;
   SocketOptions options_;
-  Loop loop_;
   std::unique_ptr<Listener> listener_;
   std::unique_ptr<Connector> connector_;
   std::unique_ptr<Connection> client_, server_;
   Recorder at_client_, at_server_;
 };
 
-TEST_F(Sockets, CarryBytesBothWaysAndKnowTheirPeer) {
+INSTANTIATE_TEST_SUITE_P(World, Sockets, testing::Range<uint64_t>(0, 6), [](const auto& world) {
+  return world.param == 0 ? "Tcp" : "Simulated" + std::to_string(world.param);
+});
+
+TEST_P(Sockets, CarryBytesBothWaysAndKnowTheirPeer) {
   ConnectAndStart();
   EXPECT_EQ(Send(*client_, "ping"), 4u);
   EXPECT_EQ(Send(*server_, "pong"), 4u);
-  TurnUntil(loop_, [&] { return at_server_.received == "ping" && at_client_.received == "pong"; });
-  EXPECT_EQ(server_->peer().host, "127.0.0.1");
+  Until([&] { return at_server_.received == "ping" && at_client_.received == "pong"; });
+  EXPECT_EQ(server_->peer().host, client_host());
   EXPECT_EQ(client_->peer(), listener_->bound());
 }
 
-TEST_F(Sockets, ReportTheEndOfThePeerAndCanStillWrite) {
+TEST_P(Sockets, ReportTheEndOfThePeerAndCanStillWrite) {
   ConnectAndStart();
   Send(*client_, "last");
   client_->ShutdownWrite();
-  TurnUntil(loop_, [&] { return at_server_.ended; });
+  Until([&] { return at_server_.ended; });
   EXPECT_EQ(at_server_.received, "last");
   EXPECT_FALSE(at_server_.closed);
   Send(*server_, "answer");
-  TurnUntil(loop_, [&] { return at_client_.received == "answer"; });
+  Until([&] { return at_client_.received == "answer"; });
 }
 
-TEST_F(Sockets, TakeWhatFitsAndSayWhenThereIsRoomAgain) {
+TEST_P(Sockets, TakeWhatFitsAndSayWhenThereIsRoomAgain) {
   ConnectAndStart();
   std::string chunk(1 << 20, 'x');
   size_t sent = 0, taken = 0;
@@ -116,81 +152,81 @@ TEST_F(Sockets, TakeWhatFitsAndSayWhenThereIsRoomAgain) {
   EXPECT_GT(server_->UnsentBytes(), 0u);
   client_->PauseReading();
   client_->ResumeReading();
-  TurnUntil(loop_, [&] { return at_server_.writable > 0; });
-  TurnUntil(loop_, [&] { return at_client_.received.size() == sent; });
+  Until([&] { return at_server_.writable > 0; });
+  Until([&] { return at_client_.received.size() == sent; });
 }
 
-TEST_F(Sockets, ReadNothingWhilePausedAndAllOfItAfterwards) {
+TEST_P(Sockets, ReadNothingWhilePausedAndAllOfItAfterwards) {
   ConnectAndStart();
   server_->PauseReading();
   Send(*client_, "early");
-  for (int i = 0; i < 10; ++i) loop_.Poll();
+  Settle();
   EXPECT_EQ(at_server_.received, "");
   server_->ResumeReading();
-  TurnUntil(loop_, [&] { return at_server_.received == "early"; });
+  Until([&] { return at_server_.received == "early"; });
 }
 
-TEST_F(Sockets, PausedFromWithinTheCallbackReadNoFurther) {
+TEST_P(Sockets, PausedFromWithinTheCallbackReadNoFurther) {
   ConnectAndStart();
   at_server_.on_bytes = [&] { server_->PauseReading(); };
   std::string big(300'000, 'x');
   size_t sent = Send(*client_, big);
-  TurnUntil(loop_, [&] { return !at_server_.received.empty(); });
-  for (int i = 0; i < 10; ++i) loop_.Poll();
+  Until([&] { return !at_server_.received.empty(); });
+  Settle();
   EXPECT_LE(at_server_.received.size(), 64u * 1024);
   at_server_.on_bytes = nullptr;
   server_->ResumeReading();
-  TurnUntil(loop_, [&] { return at_server_.received.size() == sent; });
+  Until([&] { return at_server_.received.size() == sent; });
 }
 
-TEST_F(Sockets, ResetReachesThePeerAsAnErrorAndCallsNobodyHere) {
+TEST_P(Sockets, ResetReachesThePeerAsAnErrorAndCallsNobodyHere) {
   ConnectAndStart();
   client_->Reset();
-  TurnUntil(loop_, [&] { return at_server_.closed; });
+  Until([&] { return at_server_.closed; });
   EXPECT_EQ(at_server_.error.code, Code::kUnavailable);
   EXPECT_NE(at_server_.error.message.find("reset"), std::string::npos);
   EXPECT_FALSE(at_client_.closed);
 }
 
-TEST_F(Sockets, CloseSendsWhatTheKernelAccepted) {
+TEST_P(Sockets, CloseSendsWhatTheKernelAccepted) {
   ConnectAndStart();
   Send(*server_, "goodbye");
   server_->Close();
-  TurnUntil(loop_, [&] { return at_client_.ended; });
+  Until([&] { return at_client_.ended; });
   EXPECT_EQ(at_client_.received, "goodbye");
   EXPECT_EQ(Send(*server_, "more"), 0u);
 }
 
-TEST_F(Sockets, WriteToAVanishedPeerTakesNothingAndReportsLaterNotWithinTheCall) {
+TEST_P(Sockets, WriteToAVanishedPeerTakesNothingAndReportsLaterNotWithinTheCall) {
   ConnectAndStart();
   server_->PauseReading();  // so that only the write can find out
   Send(*client_, "words before the end");
   client_->Reset();
   at_server_.on_bytes = nullptr;
   size_t taken = 1;
-  TurnUntil(loop_, [&] { return (taken = Send(*server_, "into the void")) == 0; });
+  Until([&] { return (taken = Send(*server_, "into the void")) == 0; });
   EXPECT_FALSE(at_server_.closed);
-  TurnUntil(loop_, [&] { return at_server_.closed; });
+  Until([&] { return at_server_.closed; });
 }
 
-TEST_F(Sockets, MayBeDestroyedFromWithinEveryCallback) {
+TEST_P(Sockets, MayBeDestroyedFromWithinEveryCallback) {
   auto destroy = [this] { server_.reset(); };
   at_server_.on_bytes = destroy;
   ConnectAndStart();
   Send(*client_, std::string(200'000, 'x'));
-  TurnUntil(loop_, [&] { return !server_; });
+  Until([&] { return !server_; });
 
   at_server_ = {};
   at_server_.on_end = destroy;
   ConnectAndStart();
   client_->Close();
-  TurnUntil(loop_, [&] { return !server_; });
+  Until([&] { return !server_; });
 
   at_server_ = {};
   at_server_.on_closed = destroy;
   ConnectAndStart();
   client_->Reset();
-  TurnUntil(loop_, [&] { return !server_; });
+  Until([&] { return !server_; });
 
   at_server_ = {};
   at_server_.on_writable = destroy;
@@ -198,10 +234,10 @@ TEST_F(Sockets, MayBeDestroyedFromWithinEveryCallback) {
   std::string chunk(1 << 20, 'x');
   while (Send(*server_, chunk) == chunk.size()) {
   }
-  TurnUntil(loop_, [&] { return !server_; });
+  Until([&] { return !server_; });
 }
 
-TEST_F(Sockets, DestroyedByReadingMissTheWritableThatWasReadyTogether) {
+TEST_P(Sockets, DestroyedByReadingMissTheWritableThatWasReadyTogether) {
   ConnectAndStart();
   std::string chunk(1 << 20, 'x');
   while (Send(*server_, chunk) == chunk.size()) {
@@ -210,35 +246,37 @@ TEST_F(Sockets, DestroyedByReadingMissTheWritableThatWasReadyTogether) {
   at_server_.on_bytes = at_server_.on_writable = destroy;
   // Both become ready before the server's side is polled: the client reads and writes in one turn.
   at_client_.on_bytes = [&] { Send(*client_, "now"); };
-  TurnUntil(loop_, [&] { return !server_; });
-  for (int i = 0; i < 10; ++i) loop_.Poll();
+  Until([&] { return !server_; });
+  Settle();
   EXPECT_EQ(at_server_.writable + (at_server_.received.empty() ? 0 : 1), 1);
 }
 
-TEST_F(Sockets, ChangeHandlersWithoutLosingBytes) {
+TEST_P(Sockets, ChangeHandlersWithoutLosingBytes) {
   ConnectAndStart();
   Recorder second;
-  at_server_.on_bytes = [&] { server_->Detach(); };
+  at_server_.on_bytes = [&] {
+    if (at_server_.received == "one") server_->Detach();
+  };
   Send(*client_, "one");
-  TurnUntil(loop_, [&] { return at_server_.received == "one"; });
+  Until([&] { return at_server_.received == "one"; });
   Send(*client_, "two");
-  for (int i = 0; i < 10; ++i) loop_.Poll();
+  Settle();
   server_->Start(second);
-  TurnUntil(loop_, [&] { return second.received == "two"; });
+  Until([&] { return second.received == "two"; });
   EXPECT_EQ(at_server_.received, "one");
 }
 
-TEST_F(Sockets, TellTheNextHandlerThatThePeerWentWhileDetached) {
+TEST_P(Sockets, TellTheNextHandlerThatThePeerWentWhileDetached) {
   ConnectAndStart();
   Recorder second;
   server_->Detach();
   client_->Reset();
-  for (int i = 0; i < 10; ++i) loop_.Poll();
+  Settle();
   server_->Start(second);
-  TurnUntil(loop_, [&] { return second.closed; });
+  Until([&] { return second.closed; });
 }
 
-TEST_F(Sockets, QueueDrainsThroughManyPartialWrites) {
+TEST_P(Sockets, QueueDrainsThroughManyPartialWrites) {
   ConnectAndStart();
   OutputQueue queue;
   std::string expected;
@@ -253,51 +291,52 @@ TEST_F(Sockets, QueueDrainsThroughManyPartialWrites) {
   bool drained = false;
   at_server_.on_writable = [&] { drained = queue.Flush(*server_); };
   EXPECT_FALSE(queue.Flush(*server_));
-  TurnUntil(loop_, [&] { return at_client_.received.size() == expected.size(); });
+  Until([&] { return at_client_.received.size() == expected.size(); });
   EXPECT_TRUE(drained);
   EXPECT_TRUE(queue.empty());
   EXPECT_EQ(at_client_.received, expected);
   EXPECT_EQ(big.owner.use_count(), 1);
 }
 
-TEST_F(Sockets, ListenerCloseRefusesNewConnections) {
+TEST_P(Sockets, ListenerCloseRefusesNewConnections) {
   Address address = listener_->bound();
   listener_->Close();
   Error error;
-  connector_ = Connector::Start(loop_, address, {}, 5'000, [&](auto result) {
+  connector_ = Connector::Start(client_loop(), address, {}, 5'000, [&](auto result) {
     ASSERT_FALSE(result);
     error = result.error();
   });
-  TurnUntil(loop_, [&] { return !error.message.empty(); });
+  Until([&] { return !error.message.empty(); });
   EXPECT_EQ(error.code, Code::kUnavailable);
   EXPECT_NE(error.message.find("refused"), std::string::npos) << error.message;
 }
 
-TEST_F(Sockets, ConnectorReachesLocalhostByName) {
+TEST_P(Sockets, ConnectorReachesLocalhostByName) {
   Address address{"localhost", listener_->bound().port};
-  connector_ = Connector::Start(loop_, address, {}, 5'000, [this](auto result) {
+  connector_ = Connector::Start(server_loop(), address, {}, 5'000, [this](auto result) {
     ASSERT_TRUE(result) << result.error().message;
     client_ = std::move(*result);
   });
-  TurnUntil(loop_, [&] { return client_ && server_; });
+  Until([&] { return client_ && server_; });
 }
 
-TEST_F(Sockets, ConnectorThatWasDestroyedDoesNotCallBack) {
-  auto connector = Connector::Start(loop_, listener_->bound(), {}, 5'000,
+TEST_P(Sockets, ConnectorThatWasDestroyedDoesNotCallBack) {
+  auto connector = Connector::Start(client_loop(), listener_->bound(), {}, 5'000,
                                     [](auto) { FAIL() << "was cancelled"; });
   connector.reset();
-  for (int i = 0; i < 20; ++i) loop_.Poll();
+  Settle();
 }
 
-TEST_F(Sockets, ListenerMayBeDestroyedByItsCallback) {
+TEST_P(Sockets, ListenerMayBeDestroyedByItsCallback) {
   std::unique_ptr<Listener> own;
   std::unique_ptr<Connection> accepted;
-  own = *Listener::Open(loop_, {"127.0.0.1", 0}, {}, [&](std::unique_ptr<Connection> connection) {
-    accepted = std::move(connection);
-    own.reset();
-  });
-  connector_ = Connector::Start(loop_, own->bound(), {}, 5'000, [](auto) {});
-  TurnUntil(loop_, [&] { return accepted != nullptr; });
+  own = *Listener::Open(server_loop(), {"127.0.0.1", 0}, {},
+                        [&](std::unique_ptr<Connection> connection) {
+                          accepted = std::move(connection);
+                          own.reset();
+                        });
+  connector_ = Connector::Start(client_loop(), own->bound(), {}, 5'000, [](auto) {});
+  Until([&] { return accepted != nullptr; });
   EXPECT_EQ(own, nullptr);
 }
 

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -19,7 +18,7 @@
 namespace galaxy::push {
 
 class SimNetwork;
-struct SimNodeState;
+class SimCore;
 
 // How the network behaves when no fault is switched on. Times are in microseconds.
 struct SimNetworkOptions {
@@ -33,7 +32,6 @@ struct SimNetworkOptions {
   uint64_t cut_per_million = 50'000;     // reads that yield a small part of what is there
   size_t send_buffer_bytes = 256 * 1024;
   size_t receive_buffer_bytes = 256 * 1024;
-  size_t notsent_bytes_max = 0;  // a default for SocketOptions::notsent_lowat_bytes
 };
 
 // The clocks of one machine: the monotonic one runs with virtual time, the wall clock has an offset
@@ -47,8 +45,8 @@ class SimClock final : public Clock {
 
  private:
   friend class SimNode;
-  explicit SimClock(const SimNetwork& network) : network_(network) {}
-  const SimNetwork& network_;
+  explicit SimClock(const SimCore& core) : core_(core) {}
+  const SimCore& core_;
   int64_t offset_ms_ = 0;
 };
 
@@ -67,7 +65,7 @@ class SimNode final : public Network {
   // The process's loop. The driver never calls its Run() or Poll(); SimNetwork::Step() does.
   Loop& loop() { return *loop_; }
   // Between Boot() (the constructor boots) and Crash().
-  bool running() const { return running_; }
+  bool running() const;
 
   enum class End : uint8_t {
     kProcess,  // SIGKILL: the kernel lives and closes the sockets, as far as the network is whole
@@ -99,20 +97,17 @@ class SimNode final : public Network {
 
  private:
   friend class SimNetwork;
-  friend struct SimNodeState;
-  SimNode(SimNetwork& network, size_t index, std::string name);
+  SimNode(SimCore& core, size_t index, std::string name);
+  uint64_t NextTurnUs();
+  void Turn();
 
-  SimNetwork& network_;
-  const size_t index_;
+  SimCore& core_;
+  const size_t index_;  // of its kernel in the core
   const std::string name_;
   const std::string host_;
   SimClock clock_;
-  std::unique_ptr<SimNodeState> state_;
   std::unique_ptr<Loop> loop_;
-  bool running_ = false;
-  bool powered_ = false;
   bool frozen_ = false;
-  bool stalled_ = false;
 };
 
 // SimNetwork is the network between the nodes, the one virtual time, and what drives it all.
@@ -136,11 +131,10 @@ class SimNetwork {
 
   // A machine that runs. Names are unique.
   SimNode& AddNode(std::string name);
-  SimNode& node(std::string_view name);
 
   // --- time
-  uint64_t now_us() const { return now_us_; }
-  uint64_t now_ms() const { return now_us_ / 1000; }
+  uint64_t now_us() const;
+  uint64_t now_ms() const { return now_us() / 1000; }
   // The wall clock that a node of offset 0 shows.
   uint64_t wall_ms() const { return kEpochWallMs + now_ms(); }
 
@@ -174,30 +168,24 @@ class SimNetwork {
     uint64_t resets = 0;       // seen by a side
     uint64_t timeouts = 0;     // sides that gave up for want of acknowledgements
   };
-  const Statistics& stats() const { return stats_; }
+  const Statistics& stats() const;
   size_t open_connections() const;
   // Of everything that was delivered to anybody: time, place and bytes. Equal runs, equal traces.
-  uint64_t trace_hash() const { return trace_; }
+  uint64_t trace_hash() const;
   // Called with what goes into the trace; for finding where two runs part.
   using TraceSink = std::function<void(uint64_t now_us, std::string_view node,
                                        std::string_view what, std::string_view bytes)>;
-  void SetTraceSink(TraceSink sink) { trace_sink_ = std::move(sink); }
+  void SetTraceSink(TraceSink sink);
 
   // The network's own numbers, which no node draws from.
-  SeededRandom& random() { return random_; }
+  SeededRandom& random();
 
   static constexpr uint64_t kEpochWallMs = 1'763'850'000'000;
   static constexpr uint64_t kEpochMonoMs = 1'000'000;
 
  private:
   friend class SimNode;
-  friend struct SimNodeState;
-  uint64_t now_us_ = 0;
-  SimNetworkOptions options_;
-  SeededRandom random_;
-  Statistics stats_;
-  uint64_t trace_ = 0;
-  TraceSink trace_sink_;
+  std::unique_ptr<SimCore> core_;
   std::vector<std::unique_ptr<SimNode>> nodes_;
 };
 
