@@ -212,6 +212,7 @@ TEST_F(SimNetworkFaults, ASlowReaderFillsTheBuffersAndLosesNothing) {
   b.StallReading(false);
   ASSERT_TRUE(net.RunUntil([&] { return at_server.received.size() == sent.size(); }, 10'000));
   EXPECT_EQ(at_server.received, sent);
+  net.RunFor(100);
   EXPECT_GE(at_client.writable, 1);
 }
 
