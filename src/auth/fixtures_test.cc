@@ -38,6 +38,7 @@ TEST_F(Fixtures, EachValidTokenIsAccepted) {
   }
 }
 
+// semantics.md 10.2, 10.4
 TEST_F(Fixtures, EachBadTokenGetsItsRefusal) {
   ASSERT_GE(file_["invalid"].size(), 90u);
   for (const json& fixture : file_["invalid"]) {

@@ -29,6 +29,7 @@ json With(json key, const char* member, json value) {
 }
 const json kNone = json(json::value_t::discarded);
 
+// semantics.md 10.2
 TEST(Jwks, TheKeyFixesTheAlgorithm) {
   json rsa = PublicOf(TokenAlg::kRs256);
   auto key = Parse(With(rsa, "alg", kNone)).value()->keys().at(0);

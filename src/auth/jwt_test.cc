@@ -62,6 +62,7 @@ TEST(TokenVerifier, ATokenWithoutTimesHasNoBegin) {
   EXPECT_EQ(world.Verifier().Verify(token, kNowMs)->began_s, std::nullopt);
 }
 
+// semantics.md 10.2
 TEST(TokenVerifier, ExpiryHasItsEdgeAtTheLeeway) {
   World world;
   TokenVerifier verifier = world.Verifier();
@@ -96,6 +97,7 @@ TEST(TokenVerifier, AnIssuersKeysSpeakForThatIssuerOnly) {
   EXPECT_FALSE(verifier.Verify(MintToken(Good("iss-b"), world.a), kNowMs));
 }
 
+// semantics.md 10.2
 TEST(TokenVerifier, AnIssuerWithoutPrefixCannotNameTheUsersOfAnother) {
   World world;
   TokenVerifier verifier = world.Verifier("", "b:");
@@ -148,6 +150,7 @@ TEST(TokenVerifier, ReloadedKeysCountAtOnce) {
   EXPECT_EQ(verifier.SetKeys("other", nullptr).error().code, Code::kNotFound);
 }
 
+// semantics.md 10.2
 TEST(TokenVerifier, RefusesAConfigurationThatCannotTellUsersApart) {
   World world;
   auto field = [](std::vector<TokenIssuer> issuers) {

@@ -98,8 +98,9 @@ class BackendTest : public testing::Test {
     config.push.canary_ms = 0;
     return config;
   }
+  virtual std::unique_ptr<Engine> NewEngine() { return std::make_unique<MemoryEngine>(); }
   void SetUp() override {
-    backend = std::move(*Backend::Start(loop, Config(), std::make_unique<MemoryEngine>()));
+    backend = std::move(*Backend::Start(loop, Config(), NewEngine()));
     channel = GrpcChannel::New(loop, backend->bound(), {});
   }
   void TearDown() override { channel.reset(); }

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <future>
 #include <nlohmann/json.hpp>
 
 #include "backend/backend_fixture.h"
@@ -131,6 +133,24 @@ TEST_F(PublishTest, ASingleObjectIsRefusedWithItsOwnStatus) {
   EXPECT_EQ(error.at("code"), "invalid_argument");
   EXPECT_EQ(error.at("field"), "device_sesion_id");
   EXPECT_TRUE(Entries().empty());
+}
+
+// semantics.md 2.3: at its exact limit, by every form of request.
+TEST_F(PublishTest, APayloadOverItsLimitIsRefusedNamingTheLimit) {
+  auto event = [](size_t payload_bytes) {
+    return R"({"user_id":"ann","kind":"k","payload":{"a":")" + std::string(payload_bytes - 8, 'x') +
+           "\"}}";
+  };
+  EXPECT_EQ(Events(event(65'536))->head.status, 200);
+  auto over = Events(event(65'537));
+  EXPECT_EQ(over->head.status, 400);
+  json error = json::parse(over->body).at("error");
+  EXPECT_EQ(error.at("field"), "payload");
+  EXPECT_NE(error.at("message").get<std::string>().find("65536"), std::string::npos);
+  EXPECT_NE(Events("[" + event(65'537) + "]")->body.find("65536"), std::string::npos);
+  auto lines = Events(event(65'537) + "\n", "application/x-ndjson");
+  EXPECT_NE(lines->body.find("65536"), std::string::npos);
+  EXPECT_EQ(Entries().size(), 1u);
 }
 
 // semantics.md 2.3
@@ -395,6 +415,77 @@ TEST_F(FullBodiesTest, BodiesBeyondTheBoundAre429WithRetryAfter) {
   auto response = Events("[" + std::string(3'000, ' ') + "]");
   EXPECT_EQ(response->head.status, 429);
   EXPECT_NE(response->Header("retry-after"), "(none)");
+}
+
+// An engine that does not keep up: a commit waits until the test lets it go on.
+class StuckEngine final : public Engine {
+ public:
+  explicit StuckEngine(std::shared_future<void> gate, std::atomic<bool>& entered)
+      : gate_(std::move(gate)), entered_(entered) {}
+  std::string_view name() const override { return "stuck"; }
+  bool durable() const override { return false; }
+  Result<Cursor> Recover(uint64_t now_ms, Recovery& recovery) override {
+    return memory_.Recover(now_ms, recovery);
+  }
+  Status Commit(std::span<const CommitEntry>) override {
+    entered_ = true;
+    gate_.wait();
+    return {};
+  }
+  Result<bool> Maintain(const Upkeep&) override { return false; }
+  Status Probe() override { return {}; }
+
+ private:
+  MemoryEngine memory_;
+  std::shared_future<void> gate_;
+  std::atomic<bool>& entered_;
+};
+
+struct StuckEngineTest : PublishTest {
+  BackendConfig Config() override {
+    BackendConfig config = PublishTest::Config();
+    config.log.queue_entries_max = 1;
+    return config;
+  }
+  std::unique_ptr<Engine> NewEngine() override {
+    return std::make_unique<StuckEngine>(gate.get_future().share(), entered);
+  }
+  void TearDown() override {
+    gate.set_value();
+    PublishTest::TearDown();
+  }
+  // One entry is with the engine, one waits: the queue is full.
+  void Fill() {
+    for (const char* user : {"committing", "waiting"}) {
+      filling.push_back(Publisher("PublishStream"));
+      filling.back()->call->Write(Event(user).SerializeAsString());
+      RunUntil([&] { return entered && backend->Stats().publish.accepted == filling.size(); });
+    }
+  }
+  std::promise<void> gate;
+  std::atomic<bool> entered = false;
+  std::vector<std::unique_ptr<TestCall>> filling;
+};
+
+// semantics.md 2.4
+TEST_F(StuckEngineTest, AFullQueueAnswers429WithRetryAfter) {
+  Fill();
+  auto response = Events(R"([{"user_id":"ann","kind":"k","payload":{}}])");
+  EXPECT_EQ(response->head.status, 429);
+  EXPECT_NE(response->Header("retry-after"), "(none)");
+}
+
+// semantics.md 2.4
+TEST_F(StuckEngineTest, AFullQueueIsResourceExhaustedWithAPushback) {
+  Fill();
+  auto call = Publisher("Publish");
+  pb::PublishRequest request;
+  *request.add_events() = Event("ann").event();
+  call->call->Write(request.SerializeAsString());
+  call->call->HalfClose();
+  RunUntil([&] { return call->ended; });
+  EXPECT_EQ(call->end.status, GrpcStatus::kResourceExhausted);
+  EXPECT_EQ(call->Trailer("grpc-retry-pushback-ms"), "1000");
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ TEST_F(PushTest, AFreshSubscriptionIsToldWhereItBegins) {
   EXPECT_EQ(sub->Users(), (Users{"bob", "!cat"}));
 }
 
-// semantics.md 4.2
+// semantics.md 4.1, 4.2
 TEST_F(PushTest, AResumedOneGetsWhatItMissedAndGoesOn) {
   std::string at = Publish("ann");
   Publish("bob");
@@ -44,7 +44,7 @@ TEST_F(PushTest, AResumedOneGetsWhatItMissedAndGoesOn) {
   EXPECT_TRUE(CursorsRise(sub->bytes));
 }
 
-// semantics.md 4.2-4.4
+// semantics.md 4.1, 4.2, 4.3, 4.4
 TEST_F(PushTest, AGapBeginsWithTheRetainedInvalidations) {
   Invalidate("ann");
   Publish("bob");

@@ -102,7 +102,7 @@ TEST_F(ResumeTest, AnEvictedCursorIsAGapWithTheInvalidationsAfterIt) {
   EXPECT_EQ(Rest(decision), Users{});  // never a partial replay
 }
 
-// semantics.md 1.5, 4.2, 4.4
+// semantics.md 1.5, 4.1, 4.2, 4.4
 TEST_F(ResumeTest, ACursorWithoutAPlaceIsAGapWithAllInvalidations) {
   Cursor at = f.Event("ann");
   struct Case {

@@ -43,6 +43,7 @@ TEST(Ids, RefuseControlCharactersBadUtf8AndLength) {
   }
 }
 
+// semantics.md 2.2
 TEST(Ids, UuidV7CarriesTheTimeAndIsUnique) {
   std::set<std::string> seen;
   for (int i = 0; i < 1000; ++i) seen.insert(NewUuidV7(0x0197a3c4d210));

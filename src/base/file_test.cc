@@ -31,9 +31,10 @@ TEST_F(Files, ReplacesWholeAndLeavesNothingBeside) {
   EXPECT_EQ(Count(), 1u);
 }
 
+// semantics.md 10.5
 TEST_F(Files, SecretsAreForTheirOwnerOnly) {
   ASSERT_TRUE(WriteFileAtomic(Path("key"), "secret"));
-  struct stat info {};
+  struct stat info{};
   ASSERT_EQ(stat(Path("key").c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0600u);
 }

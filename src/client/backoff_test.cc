@@ -18,6 +18,7 @@ TEST(ClientBackoff, TheBoundDoublesToTheMaximumAndStartsAgain) {
   EXPECT_EQ(backoff.Next(), 500u);
 }
 
+// semantics.md 6.4
 TEST(ClientBackoff, JitterIsFull) {
   ClientBackoff backoff(500, 10'000, [] { return uint64_t{501}; });
   EXPECT_EQ(backoff.Next(), 0u);

@@ -88,7 +88,7 @@ TEST_F(FeedTest, EntriesUpToThePersistedCursorFillTheRingOnly) {  // semantics.m
   EXPECT_EQ(feed.processed(), At(7));
 }
 
-TEST_F(FeedTest, HoldsEventsBackUntilTheBarrierAndAppliesInvalidations) {  // semantics.md 8.6
+TEST_F(FeedTest, HoldsEventsBackUntilTheBarrierAndAppliesInvalidations) {  // semantics.md 7.2, 8.6
   Feed feed = Settled();
   feed.Connect(0, 30'000);
   FeedOpening opening = feed.OnMetadata(Ours("resumed", At(10), At(13)), 30'000);

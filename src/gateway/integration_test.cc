@@ -1,5 +1,8 @@
 // A whole gateway over loopback sockets.
 #include <gmock/gmock.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include "base/file.h"
 #include "gateway/feed_client.h"
@@ -152,7 +155,7 @@ TEST_F(GatewayTest, RefusalsOfAStreamAreHttpUnlessItShouldComeBack) {  // docs/e
               StartsWith("HTTP/1.1 405"));
 }
 
-TEST_F(GatewayTest, NobodyIsAdmittedBeforeTheBarrier) {  // semantics.md 9.1, 9.2
+TEST_F(GatewayTest, NobodyIsAdmittedBeforeTheBarrier) {  // semantics.md 9.1, 9.2, 9.4
   backend.Answer("fresh", 10, 10);
   Start();
   Until([&] { return backend.subscriptions.size() == 1; });
@@ -259,7 +262,7 @@ TEST_F(GatewayTest, GatewayMayEndWithClientsConnected) {
   Until([&] { return (socket->closed || socket->ended) && (stream->closed || stream->ended); });
 }
 
-TEST_F(GatewayTest, ClientThatReadsNothingIsClosedAndNamed) {  // semantics.md 7.6
+TEST_F(GatewayTest, ClientThatReadsNothingIsClosedAndNamed) {  // semantics.md 7.6, 8.2
   config.queue_bytes_max = 200'000;
   StartReady();
   auto slow = WebSocket(Token("u", "s1"));
@@ -279,6 +282,20 @@ TEST_F(GatewayTest, ClientThatReadsNothingIsClosedAndNamed) {  // semantics.md 7
   EXPECT_EQ(SplitFrames(quick->received).size(), n - 11) << "nobody else is slowed";
   Pass(1'200);
   EXPECT_EQ(Metric("galaxy_push_edge_drain_resets_total"), 1);
+}
+
+TEST_F(GatewayTest, KernelHoldsLittleOfAClientsData) {  // semantics.md 8.2
+  config.notsent_lowat_bytes = 16'411;
+  StartReady();
+  auto client = WebSocket(Token("u", "s1"));
+  int found = 0;
+  for (int fd = 0; fd < 256; ++fd) {
+    int bytes = 0;
+    socklen_t length = sizeof bytes;
+    bool ours = getsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, &length) == 0;
+    found += ours && bytes == 16'411 ? 1 : 0;
+  }
+  EXPECT_EQ(found, 2) << "the listening socket and the accepted one";
 }
 
 TEST_F(GatewayTest, FeedReconnectsAndGoesOnWhereItWas) {  // semantics.md 6.4, 7.1
@@ -335,7 +352,7 @@ TEST_F(GatewayTest, RestartedGatewayAsksFromItsPersistedCursor) {  // semantics.
   EXPECT_THAT(frames[1], HasSubstr("\"event_id\":\"12\"")) << "the window was filled again";
 }
 
-TEST_F(GatewayTest, BackendWithNothingButTheContractWorks) {  // semantics.md 4.8
+TEST_F(GatewayTest, BackendWithNothingButTheContractWorks) {  // semantics.md 4.8, 9.3
   Start();  // no metadata at all, not even at the start of the stream
   Until([&] { return backend.subscriptions.size() == 1; });
   EXPECT_FALSE(gateway->ready());

@@ -9,6 +9,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 class InvalidationTest : public ShardTest {};
 
@@ -109,6 +110,22 @@ TEST_F(InvalidationTest, WriteItselfChecksTheRevokedSet) {  // semantics.md 8.2
   Run();
   EXPECT_THAT(client->EventIds(), IsEmpty());
   EXPECT_THAT(client->Names(), ElementsAre("welcome", "bye"));
+}
+
+TEST_F(InvalidationTest, WriteOfAStreamChecksTheRevokedSet) {  // semantics.md 8.2
+  FakeClient client(*shard, Encoding::kSse);
+  ASSERT_TRUE(shard->Admit(client.session, Who("a", "s1"), ""));
+  client.room = 0;
+  Publish("a");
+  Run();
+  const_cast<RevokedSet&>(shard->revoked()).Enter("a", "s1", 0, "x");
+  SliceList out;
+  client.session.Take(1 << 20, out);
+  EXPECT_THAT(out, IsEmpty());
+  client.room = FakeClient::kUnlimited;
+  Run();
+  EXPECT_FALSE(client.open());
+  EXPECT_THAT(client.wire, Not(HasSubstr("event_id")));
 }
 
 TEST_F(InvalidationTest, EveryInterleavingOfConnectAndInvalidateCloses) {  // semantics.md 8.3

@@ -44,7 +44,7 @@ TEST(RevokedSet, TimeOfAnInvalidationIsTheSmallerOfCursorAndReceipt) {  // seman
   EXPECT_EQ(InvalidationSeconds(std::nullopt, 7'500), 7u);  // a foreign cursor: receipt
 }
 
-TEST(RevokedSet, EnteringIsIdempotentAndNeverMovesBack) {  // semantics.md 8.1
+TEST(RevokedSet, EnteringIsIdempotentAndNeverMovesBack) {  // semantics.md 8.1, 8.5
   RevokedSet set(30 * kDay);
   EXPECT_TRUE(set.Enter("u", "", 1000, "a"));
   uint32_t version = set.version();

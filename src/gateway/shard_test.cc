@@ -63,7 +63,7 @@ TEST_F(ShardTest, WelcomeComesFirstAndSaysWhereItBegins) {  // docs/edge-protoco
                 ",\"token_expires_ms\":" + std::to_string(clock.WallMs() + 3'600'000) + "}}");
 }
 
-TEST_F(ShardTest, ResumeReplaysWhatWasMissedThenGoesLive) {  // semantics.md 7.4, 7.1
+TEST_F(ShardTest, ResumeReplaysWhatWasMissedThenGoesLive) {  // semantics.md 7.1, 7.3, 7.4
   std::string cursor = Publish("a");
   Publish("a");
   Publish("b");
@@ -147,7 +147,7 @@ TEST_F(ShardTest, OpaqueCursorsResumeByEquality) {  // semantics.md 1.5, 7.4
   EXPECT_THAT(unknown->Frame("welcome"), HasSubstr("\"reason\":\"unknown\""));
 }
 
-TEST_F(ShardTest, HeldBackEntriesAreInvisibleUntilDelivered) {  // semantics.md 8.6
+TEST_F(ShardTest, HeldBackEntriesAreInvisibleUntilDelivered) {  // semantics.md 7.4, 8.6
   auto client = Connect("a", "s1");
   Publish("a", "", /*deliver=*/false);
   Publish("a", "", /*deliver=*/false);

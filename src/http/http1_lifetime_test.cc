@@ -74,6 +74,7 @@ TEST_F(Http1Lifetime, ClosesRatherThanDiscardWithoutEnd) {
   });
 }
 
+// semantics.md 10.4
 TEST_F(Http1Lifetime, CutsOffASlowHeader) {
   RawClient silent = Connect(), slow = Connect();
   slow.Send("GET / HT");

@@ -59,6 +59,7 @@ TEST_F(Http2Server, CancellingAHundredCallsASecondIsWelcome) {
   EXPECT_EQ(requests_.size(), 5000u);
 }
 
+// semantics.md 10.4
 TEST_F(Http2Server, CutsOffFloodsOfFramesThatCostThePeerNothing) {
   SendHeaders(1);
   for (const std::string& frame :

@@ -377,6 +377,7 @@ TEST(Listener, SurvivesRunningOutOfDescriptors) {
   close(fd);
 }
 
+// semantics.md 8.2
 TEST(Listener, HandsItsSocketOptionsToWhatItAccepts) {
   Loop loop;
   std::unique_ptr<Connection> server, client;

@@ -135,6 +135,18 @@ TEST(OptionTable, ASecretIsNeverPrinted) {
   EXPECT_THAT(f.table.Effective(), HasSubstr("token is set"));
 }
 
+// semantics.md 10.5
+TEST(OptionTable, ASecretIsNeverQuoted) {
+  OptionTable table{"backend"};
+  std::string token;
+  table.Text({.name = "token", .text = "Who we are.", .choices = {"a", "b"}, .secret = true},
+             token);
+  Status status = table.Resolve({Flag("token", "s3cret")});
+  ASSERT_FALSE(status);
+  EXPECT_THAT(status.error().message, Not(HasSubstr("s3cret")));
+  EXPECT_THAT(status.error().message, HasSubstr("option token"));
+}
+
 TEST(OptionTable, TheEffectiveConfigurationNamesEachOrigin) {
   Fixture f;
   ASSERT_TRUE(f.table.Resolve({Flag("window", "3m")}));
