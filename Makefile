@@ -6,7 +6,7 @@ BUILD ?= build
 JOBS  ?= $(shell nproc)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test unit asan tsan lint format clean
+.PHONY: help setup build run test unit asan tsan lint format faults clean
 
 help:
 	@echo 'make run      installs what is missing, builds, and starts the demo: backend, gateway and page'
@@ -17,6 +17,7 @@ help:
 	@echo 'make tsan     the C++ unit tests under the thread sanitizer (clang 19)'
 	@echo 'make lint     clang-tidy 19 over src/ and clang-format in check mode'
 	@echo 'make format   clang-format in place'
+	@echo 'make faults   plants each fault of tests/faults and demands that its test fails (FAULTS="--rule 4.2")'
 	@echo 'make clean    removes $(BUILD) and the sanitizer builds'
 
 build:
@@ -64,5 +65,9 @@ format:
 	@tools/setup lint
 	@git ls-files 'src/*.h' 'src/*.cc' 'fuzz/*.cc' 'bench/*.cc' | xargs clang-format -i
 
+faults: node-modules
+	@tools/setup test
+	@/usr/bin/python3 tests/faults/run.py --jobs $(JOBS) $(FAULTS)
+
 clean:
-	@rm -rf $(BUILD) build-asan build-tsan build-lint build-fuzz
+	@rm -rf $(BUILD) build-asan build-tsan build-lint build-fuzz build-faults
