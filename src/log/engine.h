@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/histogram.h"
 #include "event/cursor.h"
 #include "event/entry.h"
 
@@ -54,8 +55,9 @@ class Engine {
   struct Statistics {
     uint64_t rows = 0;            // of the log, a commit or a part of one
     uint64_t database_bytes = 0;  // the file, its free pages included
-    uint64_t checkpoints = 0;
     uint64_t probes = 0;
+    LatencyHistogram commit;      // the sync included
+    LatencyHistogram checkpoint;  // of a write-ahead log into the file
   };
 
   virtual ~Engine() = default;

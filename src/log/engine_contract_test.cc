@@ -2,6 +2,8 @@
 
 #include "log/fake_engine.h"
 #include "log/memory_engine.h"
+#include "log/sqlite_engine.h"
+#include "storage/test_folder.h"
 
 namespace galaxy::push {
 namespace {
@@ -15,9 +17,17 @@ EngineOpen FakeStore() {
   return [disk] { return std::make_unique<FakeEngine>(*disk); };
 }
 
+EngineOpen SqliteStore() {
+  auto folder = std::make_shared<TestFolder>();
+  return [folder] {
+    return std::make_unique<SqliteEngine>(SqliteEngine::Options{.dir = folder->path()});
+  };
+}
+
 INSTANTIATE_TEST_SUITE_P(Engines, EngineContract,
                          testing::Values(EngineMaker{"memory", MemoryStore},
-                                         EngineMaker{"fake", FakeStore}),
+                                         EngineMaker{"fake", FakeStore},
+                                         EngineMaker{"sqlite", SqliteStore}),
                          [](const auto& maker) { return maker.param.name; });
 
 }  // namespace

@@ -192,8 +192,9 @@ void Statement::BindInt(int index, int64_t value) {
 }
 
 void Statement::BindText(int index, std::string_view text) {
-  int code =
-      sqlite3_bind_text64(statement_, index, text.data(), text.size(), SQLITE_STATIC, SQLITE_UTF8);
+  // A null pointer would bind NULL; an empty text is a text.
+  const char* data = text.data() != nullptr ? text.data() : "";
+  int code = sqlite3_bind_text64(statement_, index, data, text.size(), SQLITE_STATIC, SQLITE_UTF8);
   CHECK(code != SQLITE_RANGE && code != SQLITE_MISUSE);
   if (code != SQLITE_OK) bind_error_ = code;
 }
