@@ -1,12 +1,33 @@
 #include "app/backend_node.h"
 
+#include <cstdlib>
+
 #include "backend/backend_metrics.h"
 #include "galaxy/backend/publish/v1/publish.pb.h"
 #include "galaxy/backend/push/v1/push.pb.h"
 #include "grpc/health/v1/health.pb.h"
 #include "log/memory_engine.h"
+#include "log/sqlite_engine.h"
+#include "ops/exit_code.h"
 
 namespace galaxy::push {
+namespace {
+
+std::unique_ptr<Engine> MakeEngine(const BackendNodeOptions& options, const Clock& clock) {
+  if (options.engine == "memory") return std::make_unique<MemoryEngine>();
+  return std::make_unique<SqliteEngine>(
+      SqliteEngine::Options{.dir = options.data_dir, .vfs = {}, .clock = &clock});
+}
+
+// At once and without destructors, which would write to the failed file again.
+[[noreturn]] void EndAtOnce(Logger& logger, const Error& error) {
+  logger.Error(
+      "The log cannot be made durable; the backend ends so that it acknowledges nothing more.",
+      {{"reason", error.message}});
+  std::_Exit(kExitFailed);
+}
+
+}  // namespace
 
 BackendNode::BackendNode(const BackendNodeOptions& options, Logger& logger)
     : drain_ms_(options.drain_ms), logger_(logger), admin_([this] { return backend_->Ready(); }) {
@@ -29,7 +50,8 @@ Status BackendNode::Open(Loop& loop, const BackendNodeOptions& options) {
     if (!catalog) return std::unexpected(catalog.error());
     config.publish.limits.catalog = std::move(*catalog);
   }
-  auto backend = Backend::Start(loop, std::move(config), std::make_unique<MemoryEngine>(),
+  config.on_log_failure = [&logger = logger_](const Error& error) { EndAtOnce(logger, error); };
+  auto backend = Backend::Start(loop, std::move(config), MakeEngine(options, loop.clock()),
                                 [this](GrpcRouter& router) {
                                   health_.AddTo(router);
                                   reflection_.AddTo(router);
@@ -39,9 +61,11 @@ Status BackendNode::Open(Loop& loop, const BackendNodeOptions& options) {
   auto server = HttpServer::Open(loop, options.admin, {}, admin_);
   if (!server) return std::unexpected(server.error());
   admin_server_ = std::move(*server);
-  logger_.Info(
-      "Backend listens.",
-      {{"listen", listen().ToString()}, {"admin", admin().ToString()}, {"engine", options.engine}});
+  logger_.Info("Backend listens.", {{"listen", listen().ToString()},
+                                    {"admin", admin().ToString()},
+                                    {"engine", options.engine},
+                                    {"data", options.engine == "memory" ? "" : options.data_dir},
+                                    {"head", backend_->log().ring().head().Format()}});
   return {};
 }
 

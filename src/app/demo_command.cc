@@ -137,7 +137,9 @@ Status Demo::OpenPage() {
 Status Demo::Open() {
   if (Status ok = WriteFiles(); !ok) return ok;
   if (Status ok = OpenPage(); !ok) return ok;
-  auto backend = BackendNode::Start(backend_thread_.loop(), options_.backend, logger_);
+  BackendNodeOptions backend_options = options_.backend;
+  if (backend_options.data_dir.empty()) backend_options.data_dir = folder_.File("backend");
+  auto backend = BackendNode::Start(backend_thread_.loop(), backend_options, logger_);
   if (!backend) return std::unexpected(backend.error());
   backend_ = std::move(*backend);
 
@@ -241,8 +243,11 @@ class DemoCommand final : public Command {
                        .fallback = "2s",
                        .high = "1h"},
                       options_.traffic_ms);
+    AddEngineOptions(table_,
+                     {.text = "The folder of the backend's log, to keep it; without it one that is "
+                              "gone with the demo."},
+                     options_.backend);
     AddProcessOptions(table_, options_.process);
-    options_.backend.engine = "memory";
   }
   OptionTable& options() override { return table_; }
   std::string_view summary() const override {
@@ -251,7 +256,8 @@ class DemoCommand final : public Command {
   std::string_view details() const override {
     return "A turn-based galaxy game sends its commander events; the page shows two devices that "
            "receive\nand verify them, and lets you publish and cut a device off. Keys and tokens "
-           "are made for this run\nand gone with it.\n\n"
+           "are made for this run\nand gone with it, and so is the log unless --data names a "
+           "folder for it.\n\n"
            "    galaxy-push demo\n"
            "    galaxy-push demo --page 127.0.0.1:0 --ready-file demo.json --log-level warn\n";
   }

@@ -5,11 +5,11 @@ namespace {
 
 void AddLogOptions(OptionTable& table, BackendNodeOptions& options) {
   Log::Options& log = options.config.log;
-  table.Text({.name = "engine",
-              .text = "What keeps the log: memory keeps it for the life of the process.",
-              .fallback = "memory",
-              .choices = {"memory"}},
-             options.engine);
+  AddEngineOptions(
+      table,
+      {.text = "The folder of the log; made when it is missing. One process at a time.",
+       .fallback = "galaxy-data"},
+      options);
   table.DurationMs({.name = "window",
                     .text = "The freshness window: how far back gateways and clients can resume.",
                     .fallback = "5m",
@@ -339,6 +339,18 @@ void AddSessionOptions(OptionTable& table, GatewayConfig& config) {
 }
 
 }  // namespace
+
+void AddEngineOptions(OptionTable& table, OptionSpec data_spec, BackendNodeOptions& options) {
+  table.Text({.name = "engine",
+              .text = "What keeps the log: sqlite in the folder --data, which survives restarts, "
+                      "crashes and power cuts; memory for the life of the process.",
+              .fallback = "sqlite",
+              .choices = {"sqlite", "memory"}},
+             options.engine);
+  data_spec.name = "data";
+  data_spec.placeholder = "DIR";
+  table.Text(std::move(data_spec), options.data_dir);
+}
 
 void AddBackendOptions(OptionTable& table, BackendNodeOptions& options) {
   table.HostPort(

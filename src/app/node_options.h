@@ -16,6 +16,7 @@ struct BackendNodeOptions {
   BackendConfig config;
   Address admin;
   std::string engine;
+  std::string data_dir;
   std::string payload = "object";
   std::string catalog_file;  // empty: every kind
   uint64_t drain_ms = 5'000;
@@ -29,6 +30,8 @@ struct GatewayNodeOptions {
 };
 
 void AddBackendOptions(OptionTable& table, BackendNodeOptions& options);
+// --engine and --data, which the demo has, too. `data_spec` says what is the folder there.
+void AddEngineOptions(OptionTable& table, OptionSpec data_spec, BackendNodeOptions& options);
 void AddGatewayOptions(OptionTable& table, GatewayNodeOptions& options);
 
 // What both have, and only as a process of their own.

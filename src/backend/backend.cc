@@ -29,6 +29,7 @@ Result<std::unique_ptr<Backend>> Backend::Start(Loop& loop, BackendConfig config
   Result<std::unique_ptr<Log>> log =
       Log::Open(config.log, std::move(engine), loop.clock().WallMs());
   if (!log) return std::unexpected(log.error());
+  if (config.on_log_failure) (*log)->SetOnFatal(config.on_log_failure);
   std::unique_ptr<Backend> backend(new Backend(loop, std::move(config), std::move(*log)));
   backend->publish_.AddTo(backend->router_);
   backend->push_.AddTo(backend->router_);
@@ -51,7 +52,7 @@ void Backend::RunLog() {
 
 Status Backend::Ready() const {
   if (draining_) return Fail(Code::kUnavailable, "the backend is shutting down");
-  return {};
+  return log_->Ready();
 }
 
 void Backend::OnRequest(Exchange& exchange) {
@@ -98,7 +99,9 @@ BackendStats Backend::Stats() const {
           .push_wakeups = push_.wakeups(),
           .canaries_published = canary_.published(),
           .canaries_failed = canary_.failed(),
-          .http = server_->stats()};
+          .http = server_->stats(),
+          .engine = log_->engine().Stats(),
+          .engine_ready = log_->Ready().has_value()};
 }
 
 std::string Backend::SubscriptionsJson() const {

@@ -29,6 +29,9 @@ struct BackendConfig {
   PublishService::Options publish;
   PushService::Options push;  // push.canary_ms is the canary interval (docs/semantics.md 4.9)
   HttpLimits http;
+  // The log's engine has failed for good (Log::SetOnFatal): called once, on the log thread, to end
+  // the process. Without one it is aborted.
+  std::function<void(const Error&)> on_log_failure;
   // Set by the simulation: the log runs on the loop instead of a thread of its own.
   std::optional<LogOnLoop::Options> log_on_loop;
 };
@@ -48,6 +51,8 @@ struct BackendStats {
   uint64_t canaries_published = 0;
   uint64_t canaries_failed = 0;
   HttpStats http;
+  Engine::Statistics engine;
+  bool engine_ready = true;
 };
 
 // Backend is one backend, wired: the order of its members is the order of dependence, and the way

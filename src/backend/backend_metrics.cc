@@ -24,6 +24,10 @@ class Part {
   void Gauge(std::string_view name, std::string_view help, uint64_t value) {
     Add(Kind::kGauge, name, help, value, {});
   }
+  void Histogram(std::string_view name, std::string_view help, const LatencyHistogram& histogram) {
+    Add(Kind::kHistogram, name, help, 0, {});
+    out_.back().histogram = histogram;
+  }
 
  private:
   void Add(Kind kind, std::string_view name, std::string_view help, uint64_t value,
@@ -58,6 +62,20 @@ void CollectLog(const BackendStats& stats, MetricList& out) {
   part.Gauge("head_timestamp_ms", "Publish time of the newest entry.", stats.head.time_ms);
   part.Gauge("retained_entries", "Invalidations retained.", stats.retained_entries);
   part.Gauge("retained_bytes", "Bytes of the invalidations retained.", stats.retained_bytes);
+}
+
+void CollectEngine(const BackendStats& stats, MetricList& out) {
+  const Engine::Statistics& engine = stats.engine;
+  Part part("engine", out);
+  part.Gauge("ready", "1 while the engine takes commits, 0 after it said that its disk is full.",
+             stats.engine_ready ? 1 : 0);
+  part.Gauge("rows", "Rows of the durable log: commits, and parts of large ones.", engine.rows);
+  part.Gauge("file_bytes", "Size of the engine's file, its free pages included.",
+             engine.database_bytes);
+  part.Counter("probes_total", "Attempts to write after the disk was full.", engine.probes);
+  part.Histogram("commit_seconds", "How long a commit took, its sync included.", engine.commit);
+  part.Histogram("checkpoint_seconds", "How long moving the write-ahead log into the file took.",
+                 engine.checkpoint);
 }
 
 void CollectRing(const Ring::Statistics& ring, MetricList& out) {
@@ -130,6 +148,7 @@ void CollectHttp(const HttpStats& http, MetricList& out) {
 void CollectBackendMetrics(const Backend& backend, MetricList& out) {
   BackendStats stats = backend.Stats();
   CollectLog(stats, out);
+  CollectEngine(stats, out);
   CollectRing(stats.ring, out);
   CollectPublish(stats, out);
   CollectSubscriptions(backend, stats, out);

@@ -78,7 +78,7 @@ class CliSmoke(unittest.TestCase):
     def plane(self):
         made = run("keys", "generate", "--out", self.folder / "key.json", "--jwks", self.folder / "jwks.json")
         self.assertEqual(made.returncode, 0, made.stderr)
-        backend = self.server("backend", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+        backend = self.server("backend", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data", self.folder / "backend")
         gateway = self.server("gateway", "--id", "gw-1", "--backend", backend.addresses["listen"], "--listen", "127.0.0.1:0",
                               "--admin", "127.0.0.1:0", "--data", self.folder / "gw-1", "--jwks", self.folder / "jwks.json",
                               "--issuer", "https://login.example", "--audience", "galaxy", "--drain-spread", "100ms")
@@ -176,7 +176,7 @@ class CliSmoke(unittest.TestCase):
         self.assertEqual(numbers, [0, 1, 2, 3, 4])
 
     def test_publish_reports_each_line_in_order(self):
-        backend = self.server("backend", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+        backend = self.server("backend", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data", self.folder / "backend")
         good = '{"user_id":"u","kind":"k","payload":{}}\n'
         answer = self.publish(backend, stdin=good + "nonsense\n\n" + good.replace("payload", "pay") + '{"user_id":"","kind":"k","payload":{}}\n' + good.strip())
         self.assertEqual(answer.returncode, 3)
@@ -193,7 +193,7 @@ class CliSmoke(unittest.TestCase):
     def test_the_catalog_and_the_payload_rule_are_options(self):
         catalog = self.folder / "catalog.json"
         catalog.write_text('{"kinds": {"a": {}, "b": {"schema": {"type": "integer"}}}}')
-        backend = self.server("backend", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--catalog", catalog, "--payload", "any")
+        backend = self.server("backend", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data", self.folder / "backend", "--catalog", catalog, "--payload", "any")
         answers = [self.publish(backend, "--user", "u", "--kind", kind, "--payload", payload).returncode
                    for kind, payload in (("a", "[1]"), ("b", "7"), ("b", "{}"), ("c", "{}"))]
         self.assertEqual(answers, [0, 0, 3, 3])
