@@ -137,12 +137,12 @@ class BackendTest : public testing::Test {
   }
 
   std::unique_ptr<TestResponse> Post(std::string path, std::string content_type, std::string body,
-                                     std::string method = "POST") {
+                                     std::string method = "POST", bool length_known = true) {
     auto http = HttpClient::NewHttp1(loop, backend->bound(), {});
     RequestHead head{
         .method = method, .path = path, .scheme = "http", .authority = backend->bound().ToString()};
     if (!content_type.empty()) head.headers.Add("content-type", content_type);
-    head.headers.Add("content-length", std::to_string(body.size()));
+    if (length_known) head.headers.Add("content-length", std::to_string(body.size()));
     TextSource source(std::move(body));
     auto response = std::make_unique<TestResponse>();
     response->request = http->Start(std::move(head), &source, *response);

@@ -229,6 +229,12 @@ TEST_F(PublishTest, OtherPathsAndMethodsAreRefused) {
   EXPECT_EQ(get->Header("allow"), "POST");
 }
 
+// A body that is announced and does not come.
+class WaitingSource final : public BodySource {
+ public:
+  State Pull(size_t, SliceList&) override { return State::kWait; }
+};
+
 struct SmallLimitsTest : PublishTest {
   BackendConfig Config() override {
     BackendConfig config = PublishTest::Config();
@@ -247,6 +253,9 @@ TEST_F(SmallLimitsTest, BatchesOverALimitAre413AndPublishNothing) {
   auto bytes = Events("[" + std::string(4'000, ' ') + "]");
   EXPECT_EQ(bytes->head.status, 413);
   EXPECT_NE(bytes->body.find("4000"), std::string::npos);
+  auto chunked = Post("/v1/events", "application/json", "[" + std::string(4'000, ' ') + "]", "POST",
+                      /*length_known=*/false);
+  EXPECT_EQ(chunked->head.status, 413);
   EXPECT_TRUE(Entries().empty());
   EXPECT_EQ(Events("[" + good + "," + good + "," + good + "]")->head.status, 200);
 
@@ -258,6 +267,19 @@ TEST_F(SmallLimitsTest, BatchesOverALimitAre413AndPublishNothing) {
   RunUntil([&] { return call->ended; });
   EXPECT_EQ(call->end.status, GrpcStatus::kResourceExhausted);
   EXPECT_EQ(Entries().size(), 3u);
+}
+
+// semantics.md 2.3
+TEST_F(SmallLimitsTest, ABodyThatTellsItsLengthIsRefusedBeforeItComes) {
+  auto http = HttpClient::NewHttp1(loop, backend->bound(), {});
+  RequestHead head{.method = "POST", .path = "/v1/events", .scheme = "http", .authority = "x"};
+  head.headers.Add("content-type", "application/json");
+  head.headers.Add("content-length", "4001");
+  WaitingSource source;
+  TestResponse response;
+  response.request = http->Start(std::move(head), &source, response);
+  RunUntil([&] { return response.done; });
+  EXPECT_EQ(response.head.status, 413);
 }
 
 // semantics.md 2.3
@@ -468,11 +490,14 @@ struct StuckEngineTest : PublishTest {
 };
 
 // semantics.md 2.4
-TEST_F(StuckEngineTest, AFullQueueAnswers429WithRetryAfter) {
+TEST_F(StuckEngineTest, AFullQueueAnswers429WithRetryAfterToOneAndToMany) {
   Fill();
-  auto response = Events(R"([{"user_id":"ann","kind":"k","payload":{}}])");
-  EXPECT_EQ(response->head.status, 429);
-  EXPECT_NE(response->Header("retry-after"), "(none)");
+  const std::string event = R"({"user_id":"ann","kind":"k","payload":{}})";
+  for (const std::string& body : {event, "[" + event + "]"}) {
+    auto response = Events(body);
+    EXPECT_EQ(response->head.status, 429) << body;
+    EXPECT_NE(response->Header("retry-after"), "(none)") << body;
+  }
 }
 
 // semantics.md 2.4

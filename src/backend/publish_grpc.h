@@ -45,6 +45,7 @@ class InvalidateCall final : public GrpcCallHandler, private PublishIntake::Rece
 
  private:
   void OnResults(std::span<const Result<Ack>> results) override;
+  bool results_in_turn() const override { return false; }
   Status Take(std::string_view message);
 
   PublishService& service_;
@@ -82,7 +83,6 @@ class PublishStreamCall final : public GrpcCallHandler,
   void FinishLater();
 
   PublishService& service_;
-  const uint64_t number_;  // among the service's streams
   GrpcServerCall& call_;
   PublishIntake::Client client_;
   ResultQueue results_;

@@ -35,6 +35,7 @@ class HttpPublishCall final : public ExchangeHandler, private PublishIntake::Rec
   enum class Shape : uint8_t { kObject, kArray, kLines };
 
   void OnResults(std::span<const Result<Ack>> results) override;
+  bool results_in_turn() const override { return false; }
   // Each returns an error when nothing of the body is to be published.
   Status TakeObject();
   Status TakeArray(JsonScanner& scanner, LogBatch& batch);

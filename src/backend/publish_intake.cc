@@ -43,12 +43,28 @@ void PublishIntake::Flush() {
   Status submitted = SubmitRuns(std::move(batch), runs);
   if (submitted) return;
   in_flight_ += entries;
-  failed_batches_.push_back(
-      {batches_submitted_, std::move(runs), entries, std::move(submitted.error())});
+  KeepFailed(std::move(runs), submitted.error());
   // Not from within Add(): a receiver gets its results when it is not being called.
   loop_.Defer([self = handle_.ref()] {
     if (PublishIntake* intake = self.get()) intake->DeliverFailed();
   });
+}
+
+void PublishIntake::KeepFailed(std::vector<Run> runs, const Error& error) {
+  auto at_once = [](const Run& run) {
+    const Receiver* receiver = run.to.get();
+    return receiver == nullptr || !receiver->results_in_turn();
+  };
+  auto in_turn = std::stable_partition(runs.begin(), runs.end(), at_once);
+  auto failed = [&error](uint64_t after_batch, auto begin, auto end) {
+    Failed batch{after_batch, {begin, end}, 0, error};
+    for (const Run& run : batch.runs) batch.entries += run.count;
+    return batch;
+  };
+  if (in_turn != runs.end()) {
+    failed_batches_.push_back(failed(batches_submitted_, in_turn, runs.end()));
+  }
+  if (in_turn != runs.begin()) failed_batches_.push_front(failed(0, runs.begin(), in_turn));
 }
 
 Status PublishIntake::Submit(const Client& client, LogBatch batch) {

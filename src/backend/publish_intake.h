@@ -33,6 +33,9 @@ class PublishIntake {
     virtual ~Receiver() = default;
     // One result for each of the oldest entries not answered yet. May destroy the receiver.
     virtual void OnResults(std::span<const Result<Ack>> results) = 0;
+    // Whether a refusal has to wait until what was added before is answered. False for one that
+    // adds a single entry: a full queue is told at once (2.4), however long the engine takes.
+    virtual bool results_in_turn() const { return true; }
   };
   // A publisher's place to receive results; a member of the Receiver.
   using Client = Handle<Receiver>;
@@ -61,7 +64,7 @@ class PublishIntake {
   };
 
   // A batch of a turn that the log did not take: its results must not overtake those of the
-  // batches that it took before.
+  // batches that it took before, but for receivers that do not care.
   struct Failed {
     uint64_t after_batch;
     std::vector<Run> runs;
@@ -70,6 +73,7 @@ class PublishIntake {
   };
 
   Status SubmitRuns(LogBatch batch, std::vector<Run> runs);
+  void KeepFailed(std::vector<Run> runs, const Error& error);
   void DeliverFailed();
   void OnCompleted(const std::vector<Run>& runs, std::span<const Result<Ack>> results);
   // False when the intake itself was destroyed by a receiver.

@@ -14,7 +14,9 @@ struct Producer final : PublishIntake::Receiver {
                     : std::string(Describe(result.error().code).name) + " ";
     }
   }
+  bool results_in_turn() const override { return in_turn; }
   std::string got;
+  bool in_turn = true;
   PublishIntake::Client client{this};
 };
 
@@ -111,6 +113,23 @@ TEST_F(FullIntakeTest, BeyondTheQueueEntriesAreRefusedInTheirTurn) {
   loop.Poll();
   EXPECT_EQ(a.got, "ok ok resource_exhausted ok ");
   EXPECT_EQ(f.ring().Stats().entries, 3u);
+}
+
+// semantics.md 2.4: who adds one entry is told at once, also when the engine never comes back.
+TEST_F(FullIntakeTest, ASingleEntryIsRefusedWithoutWaitingForTheEngine) {
+  Producer a, single;
+  single.in_turn = false;
+  Add(a, "1"), Add(a, "2");
+  intake.Flush();
+  Add(a, "3"), Add(single, "4"), Add(a, "5");
+  intake.Flush();
+  loop.Poll();
+  EXPECT_EQ(single.got, "resource_exhausted ");
+  EXPECT_EQ(a.got, "");
+  f.log->CommitOnce(f.now_ms);
+  loop.Poll();
+  EXPECT_EQ(a.got, "ok ok resource_exhausted resource_exhausted ");
+  EXPECT_EQ(intake.in_flight(), 0u);
 }
 
 // semantics.md 2.4
