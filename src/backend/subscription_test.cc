@@ -86,6 +86,21 @@ TEST_F(SubscriptionTest, RetainedInvalidationsUpToTheStartGoFirst) {
   EXPECT_TRUE(CursorsRise(stream));
 }
 
+// semantics.md 4.3: more than are read at once.
+TEST_F(SubscriptionTest, ManyRetainedInvalidationsAllGoFirst) {
+  Users expected;
+  for (int i = 0; i < 10'000; ++i) {
+    expected.push_back("!u" + std::to_string(i));
+    f.Invalidation("u" + std::to_string(i));
+  }
+  Subscription subscription = Open({.cursor = "banana"});
+  f.Event("ann");
+  expected.push_back("ann");
+  EXPECT_EQ(PullAll(subscription), Pulled::kWait);
+  EXPECT_EQ(UsersIn(stream), expected);
+  EXPECT_TRUE(CursorsRise(stream));
+}
+
 // semantics.md 4.3, 4.4
 TEST_F(SubscriptionTest, AGapWithoutAPlaceBeginsWithAllRetained) {
   f.Invalidation("one");

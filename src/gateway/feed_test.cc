@@ -164,6 +164,15 @@ TEST_F(FeedTest, CursorsOfOneStreamMustRise) {  // semantics.md 4.3
   }
 }
 
+TEST_F(FeedTest, CursorsOfRetainedInvalidationsMustRiseToo) {  // semantics.md 4.3
+  Feed feed = Settled();
+  feed.Connect(0, 30'000);
+  feed.OnMetadata(Ours("gap", At(90), At(90), "complete", "evicted"), 30'000);
+  Step(feed, Invalidation(At(50)));
+  std::string cursor = At(49);
+  EXPECT_FALSE(feed.OnEntry(Invalidation(cursor), false));
+}
+
 TEST_F(FeedTest, ResumeThatRepeatsEntriesIsAFaultAndNoCrash) {  // semantics.md 4.2
   Feed feed = Settled();
   feed.Connect(0, 30'000);

@@ -291,6 +291,18 @@ TEST(Log, ADurableLogGoesOnAfterARestart) {
   EXPECT_GT(after[1]->cursor, before[2]->cursor);
 }
 
+TEST(Log, InvalidationsOutliveTheWindow) {
+  // semantics.md 3.2
+  Fixture f;
+  constexpr uint64_t kDayMs = 24 * 3600 * 1000;
+  f.Publish({f.Event("a"), f.Invalidation("bob")});
+  f.log->Expire(f.now_ms + 29 * kDayMs);
+  EXPECT_EQ(f.RingContents(), Strings{});
+  EXPECT_EQ(f.log->retained().size(), 1u);
+  f.log->Expire(f.now_ms + 30 * kDayMs + 1);
+  EXPECT_EQ(f.log->retained().size(), 0u);
+}
+
 TEST(Log, EvictedIsToldFromUnknownAfterARestart) {
   // semantics.md 4.1, 4.2
   Fixture f;
