@@ -13,6 +13,7 @@ help:
 	@echo 'make test     installs what is missing, builds, and runs every test'
 	@echo 'make build    $(BUILD)/galaxy-push'
 	@echo 'make unit     the C++ unit tests only'
+	@echo 'make crash    200 kills of the backend and 100 of gateways under load; SEED=N repeats a schedule'
 	@echo 'make asan     the C++ unit tests under the address and undefined-behaviour sanitizers'
 	@echo 'make tsan     the C++ unit tests under the thread sanitizer (clang 19)'
 	@echo 'make lint     clang-tidy 19 over src/ and clang-format in check mode'
@@ -34,6 +35,14 @@ test: build-tests node-modules
 
 unit: build-tests
 	@ctest --test-dir $(BUILD) -j $(JOBS) --output-on-failure -L unit
+
+# Real processes, killed: docs/reliability.md.
+.PHONY: crash
+crash:
+	@tools/setup test
+	@cmake -S . -B $(BUILD) -G Ninja -DGALAXY_TESTS=ON >/dev/null
+	@cmake --build $(BUILD) -j $(JOBS) --target galaxy-push
+	@GALAXY_PUSH=$(BUILD)/galaxy-push GALAXY_BUILD=$(BUILD) nice -n 5 /usr/bin/python3 tests/crash/campaign.py $(if $(SEED),--seed $(SEED))
 
 .PHONY: build-tests node-modules
 build-tests:

@@ -127,15 +127,19 @@ void InvalidateCall::OnHalfClose() {
 // --- PublishStream
 
 PublishStreamCall::PublishStreamCall(PublishService& service, GrpcServerCall& call)
-    : service_(service), call_(call), client_(this), handle_(this) {
-  service_.streams_.insert(this);
+    : service_(service),
+      number_(service.next_stream_++),
+      call_(call),
+      client_(this),
+      handle_(this) {
+  service_.streams_.emplace(number_, this);
   call_.SendMetadata({});
   call_.WriteFrom(this);
   draining_ = service_.draining_;
   if (draining_) FinishLater();
 }
 
-PublishStreamCall::~PublishStreamCall() { service_.streams_.erase(this); }
+PublishStreamCall::~PublishStreamCall() { service_.streams_.erase(number_); }
 
 void PublishStreamCall::OnMessage(std::string_view message) {
   if (draining_ || finished_) return;

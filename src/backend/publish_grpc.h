@@ -83,6 +83,7 @@ class PublishStreamCall final : public GrpcCallHandler,
   void FinishLater();
 
   PublishService& service_;
+  const uint64_t number_;  // among the service's streams
   GrpcServerCall& call_;
   PublishIntake::Client client_;
   ResultQueue results_;

@@ -55,9 +55,9 @@ Error PublishService::Refused(Error error) {
 void PublishService::Drain() {
   draining_ = true;
   // A stream that ends leaves the set.
-  std::set<PublishStreamCall*> streams = streams_;
-  for (PublishStreamCall* stream : streams) {
-    if (streams_.contains(stream)) stream->Drain();
+  auto streams = streams_;
+  for (auto [number, stream] : streams) {
+    if (streams_.contains(number)) stream->Drain();
   }
 }
 

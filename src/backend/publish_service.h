@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 
 #include "backend/publish_intake.h"
@@ -77,7 +76,8 @@ class PublishService {
   bool draining_ = false;
   size_t bodies_bytes_ = 0;
   Statistics stats_;
-  std::set<PublishStreamCall*> streams_;
+  std::map<uint64_t, PublishStreamCall*> streams_;  // in the order they came
+  uint64_t next_stream_ = 0;
 };
 
 }  // namespace galaxy::push

@@ -28,7 +28,7 @@ Result<std::shared_ptr<Subscription>> PushService::Accept(const SubscribeRequest
       subscriptions_.Accept(request, loop_.clock().MonoMs(), loop_.clock().WallMs());
   if (!accepted) return std::unexpected(accepted.error());
   if (accepted->displaced != nullptr) {
-    auto stream = streams_.find(accepted->displaced.get());
+    auto stream = streams_.find(accepted->displaced->generation());
     if (stream != streams_.end()) stream->second->End(Code::kSuperseded);
   }
   return std::move(accepted->subscription);
@@ -50,7 +50,7 @@ template <typename Tell>
 void PushService::ForEachStream(Tell tell) {
   std::vector<Handle<PushStream>::Ref> streams;
   streams.reserve(streams_.size());
-  for (const auto& [subscription, stream] : streams_) streams.push_back(stream->ref());
+  for (const auto& [generation, stream] : streams_) streams.push_back(stream->ref());
   for (const Handle<PushStream>::Ref& ref : streams) {
     if (PushStream* stream = ref.get()) tell(*stream);
   }

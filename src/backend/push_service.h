@@ -72,7 +72,7 @@ class PushService {
   const Options options_;
   std::function<void()> on_accepted_;
   Subscriptions subscriptions_;
-  std::map<const Subscription*, PushStream*> streams_;
+  std::map<uint64_t, PushStream*> streams_;  // by generation
   bool accepting_ = true;
   bool draining_ = false;
   Cursor drain_head_;

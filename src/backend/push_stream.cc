@@ -54,7 +54,7 @@ PushStream::PushStream(PushService& service, GrpcServerCall& call)
 
 PushStream::~PushStream() {
   if (subscription_ == nullptr) return;
-  service_.streams_.erase(subscription_.get());
+  service_.streams_.erase(subscription_->generation());
   if (!cause_) service_.subscriptions_.Remove(*subscription_, Code::kCancelled);
 }
 
@@ -95,7 +95,7 @@ void PushStream::OnMessage(std::string_view message) {
 
 void PushStream::Begin(std::shared_ptr<Subscription> subscription) {
   subscription_ = std::move(subscription);
-  service_.streams_.emplace(subscription_.get(), this);
+  service_.streams_.emplace(subscription_->generation(), this);
   call_.SendMetadata(SubscriptionMetadata(*subscription_, service_.options_.canary_ms));
   call_.WriteFrom(this);
   if (service_.on_accepted_) service_.on_accepted_();

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "storage/wal_check.h"
 
 namespace galaxy::push {
 namespace {
@@ -65,6 +66,19 @@ std::unexpected<StorageError> Failed(sqlite3* db, int code) {
   return std::unexpected(ErrorOf(db, code, PathOf(db)));
 }
 
+StorageStatus RefuseDamagedWal(const std::string& path, const std::string& vfs) {
+  StorageResult<WalCheck> check = CheckWal(path, vfs);
+  if (!check) return std::unexpected(check.error());
+  if (!check->damaged()) return {};
+  return std::unexpected(StorageError{
+      {Code::kInternal,
+       path + "-wal is damaged behind page " + std::to_string(check->frames_used) + ": " +
+           std::to_string(check->frames_behind) +
+           " whole pages of committed transactions lie behind a bad one and would be forgotten",
+       {}},
+      StorageFault::kCorrupt});
+}
+
 const char* SyncName(Database::Sync sync) {
   switch (sync) {
     case Database::Sync::kOff:
@@ -80,6 +94,10 @@ const char* SyncName(Database::Sync sync) {
 }  // namespace
 
 StorageResult<Database> Database::Open(const std::string& path, const Options& options) {
+  if (!options.read_only && !options.scratch && !options.accept_damaged_log) {
+    if (StorageStatus ok = RefuseDamagedWal(path, options.vfs); !ok)
+      return std::unexpected(ok.error());
+  }
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   if (options.read_only) {
     flags |= SQLITE_OPEN_READONLY;
@@ -109,6 +127,7 @@ StorageStatus Database::Configure(const Options& options) {
   if (StorageStatus ok = Exec(sql); !ok) return ok;
   // The first look at the file: whether it is a database at all.
   if (options.read_only) return Exec("SELECT 1 FROM sqlite_schema LIMIT 1");
+  if (options.scratch) return Exec("PRAGMA journal_mode=OFF;PRAGMA synchronous=OFF");
   {
     auto mode = Prepare("PRAGMA journal_mode=WAL");
     if (!mode) return std::unexpected(mode.error());
@@ -178,6 +197,11 @@ StorageResult<Database::CheckpointState> Database::Checkpoint(CheckpointMode mod
 int64_t Database::Changes() const { return sqlite3_changes64(db_); }
 bool Database::in_transaction() const { return sqlite3_get_autocommit(db_) == 0; }
 std::string Database::path() const { return std::string(PathOf(db_)); }
+
+StorageError Database::ErrorFor(int sqlite_code) const {
+  return ErrorOf(db_, sqlite_code, PathOf(db_));
+}
+StorageError Database::LastError() const { return ErrorFor(sqlite3_extended_errcode(db_)); }
 
 Statement& Statement::operator=(Statement&& other) noexcept {
   std::swap(statement_, other.statement_);

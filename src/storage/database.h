@@ -22,6 +22,9 @@ class Statement;
 //             cache outlives it: the next one would find such a log whole, append to it, and lose
 //             all of it with the power. So Open() for writing moves what the log holds into the
 //             database file and begins the log anew, before anything is built on it.
+//   Damaged logs  SQLite forgets silently what lies behind a bad frame of the log. Open() for
+//             writing looks before (CheckWal) and refuses, kCorrupt, where that had been committed.
+//
 //   Threads   One at a time, with its statements. Several connections to one file, also from other
 //             processes, may read while one writes.
 //   Lifetime  Outlives its Statements and Transactions.
@@ -44,6 +47,9 @@ class Database {
     uint32_t busy_timeout_ms = 0;
     // The only connection, of any process: keeps the wal-index in memory instead of a -shm file.
     bool exclusive = false;
+    bool accept_damaged_log = false;  // forget it: for a repair
+    // A file that is thrown away when anything goes wrong: no journal, no log, no sync by itself.
+    bool scratch = false;
   };
 
   static StorageResult<Database> Open(const std::string& path, const Options& options);
@@ -65,10 +71,13 @@ class Database {
   // Moves the log into the database file. kPassive waits for nobody and does what it can.
   StorageResult<CheckpointState> Checkpoint(CheckpointMode mode);
 
-  int64_t Changes() const;           // rows of the last insert, update or delete
-  bool in_transaction() const;       // between BEGIN and the end
-  std::string path() const;          // as SQLite resolved it
-  sqlite3* handle() { return db_; }  // for src/storage only
+  int64_t Changes() const;      // rows of the last insert, update or delete
+  bool in_transaction() const;  // between BEGIN and the end
+  std::string path() const;     // as SQLite resolved it
+  // For src/storage only.
+  sqlite3* handle() { return db_; }
+  StorageError ErrorFor(int sqlite_code) const;
+  StorageError LastError() const;
 
  private:
   explicit Database(sqlite3* db) : db_(db) {}

@@ -6,11 +6,12 @@
 Nothing here asks a process: it is a function of the records, so a history can be judged again and a planted
 fault in a history must be found (judge_test.py).
 """
-import bisect, collections, pathlib, sys
+import bisect, collections, pathlib, re, sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-import history, wire
+import gateway_file, history, wire
 
+SLACK_S = 1  # between a reading of the clock there and here
 CLOSED_WITHIN_S = 15  # after a client of the same gateway saw something newer than the invalidation
 
 
@@ -27,9 +28,21 @@ class Judge:
         self.gateway_files = history.load(folder, "gateway-file")
         self.listeners = history.load(folder, "listener")
         self.main = history.load(folder, "main")
+        setting = next((r for r in self.main if r["what"] == "setting"), {"wall_offset_s": 0.0, "window_s": 300})
+        self.wall_offset_s, self.window_s = setting["wall_offset_s"], setting["window_s"]
 
     def fault(self, rule, text):
         self.faults.append("%s: %s" % (rule, text))
+
+    def text(self):
+        """The counts, and of each kind of fault the first few."""
+        lines = ["  %-28s %d" % item for item in sorted(self.counts.items())]
+        kinds = collections.defaultdict(list)
+        for fault in self.faults:
+            kinds[re.sub(r"[0-9a-f]*\d[0-9a-f.-]*", "#", fault)[:60]].append(fault)
+        for faults in kinds.values():
+            lines += ["FAULT " + fault for fault in faults[:3]] + ["      and %d more such" % (len(faults) - 3)] * (len(faults) > 3)
+        return "\n".join(lines)
 
     def judge(self):
         self._build_truth()
@@ -55,19 +68,25 @@ class Judge:
             if record["what"] == "entry":
                 files[record["cursor"]] = record
         self.truth = sorted(by_cursor.values(), key=lambda r: r["cursor"])
+        self.order = [e["cursor"] for e in self.truth]
         self.by_cursor = by_cursor
         self.in_files = files
         sequences = collections.Counter(r["cursor"][:16] for r in self.truth)
         for sequence in [s for s, n in sequences.items() if n > 1]:
             self.fault("1.2", "the sequence %s was given twice" % sequence)
-        if files:
-            # What the backend sent was durable before it was sent, so the files have it, too.
-            first = min(files)
-            for record in self.recorder:
-                if record["what"] == "entry" and record["cursor"] >= first and record["cursor"] not in files:
-                    self.fault("2.1", "%s %s was sent to a subscriber and is in no file" % (record["cursor"], record["id"]))
+        # What the files were seen to hold without a hole: (after, head], in sequences.
+        self.covered = [(r["after"], r["head"]) for r in self.log if r["what"] == "read"]
+        for record in self.recorder:
+            # What the backend sent was durable before it was sent.
+            if record["what"] == "entry" and self.missing_in_files(record["cursor"]):
+                self.fault("2.1", "%s %s was sent to a subscriber and is in no file" % (record["cursor"], record["id"]))
+        self.counts["log_readings"] = len(self.covered)
+        self.counts["log_readings_with_rows_to_trim"] = sum(r["what"] == "read" and r["rows_due"] > 0 for r in self.log)
         self.counts["entries"] = len(self.truth)
         self.counts["entries_in_files"] = len(files)
+
+    def missing_in_files(self, cursor):
+        return cursor not in self.in_files and any(after < cursor[:16] <= head for after, head in self.covered)
 
     def _publishers(self):
         sent, acks = {}, collections.defaultdict(list)
@@ -102,7 +121,7 @@ class Judge:
                 entry = self.by_cursor.get(cursor)
                 if entry is None or (entry["user"], entry["session"], entry["id"]) != key:
                     self.fault("2.1", "%s was acknowledged as %s, where the log has %s" % (key, cursor, entry and entry["id"]))
-                elif self.in_files and cursor >= min(self.in_files) and cursor not in self.in_files:
+                elif self.missing_in_files(cursor):
                     self.fault("2.1", "%s was acknowledged as %s and is in no file" % (key, cursor))
         self.counts["acknowledged"] = len(acks)
         self.counts["duplicates"] = sum(r["duplicate"] for results in acks.values() for r in results)
@@ -122,8 +141,7 @@ class Judge:
 
     def _recorder_streams(self):
         """Every stream of the recorder resumed, rises, and has no hole (4.2, 4.3)."""
-        order = [e["cursor"] for e in self.truth]
-        position, generation = None, 0
+        order, position, generation = self.order, None, 0
         for r in self.recorder:
             if r["what"] == "stream":
                 self.counts["recorder_streams"] += 1
@@ -132,7 +150,8 @@ class Judge:
                 generation = r["generation"]
                 if r["cursor"] and r["resume"] != "resumed":
                     self.counts["recorder_gaps"] += 1
-                    self.fault("4.2", "the recorder's cursor %s: %s %s" % (r["cursor"], r["resume"], r["reason"]))
+                    if not self.evicted(r["cursor"], r["reason"], r["t"]):
+                        self.fault("4.2", "the recorder's cursor %s: %s %s" % (r["cursor"], r["resume"], r["reason"]))
                 if position is None or r["resume"] != "resumed":
                     position = r["start"]
             elif r["what"] == "entry":
@@ -140,6 +159,14 @@ class Judge:
                 if at >= len(order) or order[at] != r["cursor"]:
                     self.fault("4.3", "after %s the recorder got %s, the log has %s" % (position, r["cursor"], order[at:at + 1]))
                 position = r["cursor"]
+
+    def evicted(self, cursor, reason, t):
+        """Whether a gap after `cursor` is explained: the entry that follows is older than the window (3.1, 4.2)."""
+        at = bisect.bisect_right(self.order, cursor)
+        if reason != "evicted" or at >= len(self.order):
+            return False
+        age_s = t + self.wall_offset_s - wire.cursor_parts(self.order[at])[1] / 1000
+        return age_s > self.window_s - SLACK_S
 
     def _index(self):
         self.by_user = collections.defaultdict(list)
@@ -168,14 +195,14 @@ class Judge:
                 self.persisted[g].append((r["t"], cursor))
             if cursor and self.truth and cursor > self.truth[-1]["cursor"]:
                 self.fault("7.2", "%s persisted %s, the log ends at %s" % (g, cursor, self.truth[-1]["cursor"]))
-            if r.get("revoked") is None:
+            if not r["secret"]:
                 continue
-            held = {(user, session): at for user, session, at in r["revoked"]}
             for user, entries in self.invalidations.items():
                 for e in entries:
-                    if e["cursor"] <= cursor and held.get((user, e["session"]), "") < e["cursor"]:
-                        self.fault("8.7", "%s persisted %s without the invalidation %s of %s/%s (has %s)"
-                                   % (g, cursor, e["cursor"], user, e["session"], held.get((user, e["session"]))))
+                    seconds = r["revoked"].get(gateway_file.key(r["secret"], user, e["session"]), -1)
+                    if e["cursor"] <= cursor and seconds < wire.cursor_parts(e["cursor"])[1] // 1000:
+                        self.fault("8.7", "%s persisted %s without the invalidation %s of %s/%s (has %d)" % (g, cursor, e["cursor"], user, e["session"], seconds))
+            self.counts["revocations_persisted"] = max(self.counts["revocations_persisted"], len(r["revoked"]))
 
     def _connections(self):
         """Each connection on its own, then what gateways knew when they admitted one."""
@@ -282,18 +309,19 @@ class Stay:
         self.all.counts["welcome_" + r["resume"]] += 1
         start = self.presented if r["resume"] == "resumed" else r["head"]
         if r["resume"] == "gap":
-            self._gap_reason(r["reason"])
+            self._explain_gap(r, self.presented)
         # The events still to come on this connection, as the log has them.
         mine = [e for e in self.all.by_user[self.user] if e["session"] in ("", self.session)]
         self.expected, self.cursors = mine, [e["cursor"] for e in mine]
-        self.next = bisect.bisect_right(self.cursors, start)
+        self._moved(start)
         if self.killer and r["head"] >= self.killer:
             self.fault("8.3", "admitted at %s though revoked by %s" % (r["head"], self.killer))
 
-    def _gap_reason(self, reason):
-        self.all.counts["gaps_" + (reason or "none")] += 1
-        if reason not in ("evicted", "future"):
-            self.fault("7.4", "gap %r with the cursor %s" % (reason, self.presented))
+    def _explain_gap(self, r, position):
+        """The log is never replaced here, so it is the window, or a gateway that lags behind another (7.4, 7.5)."""
+        self.all.counts["gaps_" + (r["reason"] or "none")] += 1
+        if not self.all.evicted(position, r["reason"], r["t"]) and not (r["reason"] == "future" and r["head"] < position):
+            self.fault("7.4", "a gap after %s, reason %r, head %s" % (position, r["reason"], r["head"]))
 
     def _event(self, r):
         self.all.counts["delivered"] += 1
@@ -304,7 +332,12 @@ class Stay:
             self.fault("7.3", "got %s %s, the log has %s there" % (r["cursor"], r["id"], entry and (entry["user"], entry["session"], entry["id"])))
             return
         self._reached(r["cursor"], "event")
-        self.next = bisect.bisect_right(self.cursors, r["cursor"])
+        self._moved(r["cursor"])
+
+    def _moved(self, cursor):
+        """Everything up to `cursor` is settled for this connection."""
+        self.position = cursor
+        self.next = bisect.bisect_right(self.cursors, cursor)
 
     def _reached(self, cursor, kind):
         """Everything before `cursor` must have come; an event must be the very next one."""
@@ -316,13 +349,15 @@ class Stay:
 
     def _caught_up(self, r):
         self._reached(r["cursor"], "caught_up")
+        self._moved(max(self.position, r["cursor"]))
 
     def _position(self, r):
         self._reached(r["cursor"], "position")
+        self._moved(max(self.position, r["cursor"]))
 
     def _gap(self, r):
-        self._gap_reason(r["reason"])
-        self.next = bisect.bisect_right(self.cursors, r["head"])
+        self._explain_gap(r, self.position)
+        self._moved(r["head"])
 
     def _bye(self, r):
         self.all.counts["bye_%d" % r["code"]] += 1
@@ -380,9 +415,7 @@ def rising(points):
 
 def main():
     verdict = Judge(pathlib.Path(sys.argv[1]) / "history").judge()
-    for fault in verdict.faults:
-        print("FAULT", fault)
-    print(dict(verdict.counts))
+    print(verdict.text())
     sys.exit(1 if verdict.faults else 0)
 
 

@@ -6,10 +6,11 @@ spoils one thing, and names the rule that must be reported.
 import copy, json, pathlib, sys, tempfile, unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-import wire
+import gateway_file, wire
 from judge import Judge
 
 MS = 0x19AADA78000
+SECRET = bytes(range(16)).hex()
 
 
 def cursor(n):
@@ -44,12 +45,13 @@ def good():
         {"t": 6.5, "what": "bye", "c": 2, "code": 4503, "verdict": "never", "reason": "i-1"}, {"t": 6.6, "what": "end", "c": 2, "why": "bye"},
         connect(3, 9, probe=True), {"t": 9.1, "what": "bye", "c": 3, "code": 4503, "verdict": "never", "reason": "i-1"}, {"t": 9.2, "what": "end", "c": 3, "why": "bye"}]
     return {
-        "log": copy.deepcopy(log),
+        "log": [*copy.deepcopy(log), {"t": 8.5, "what": "read", "after": cursor(0)[:16], "head": cursor(7)[:16], "rows": 1, "rows_due": 0, "retained": 1}],
         "recorder": [{"t": 0.0, "what": "stream", "cursor": "", "resume": "fresh", "reason": "", "start": cursor(0), "head": cursor(0), "generation": 1},
                      *copy.deepcopy(log)],
         "publisher-p": publishers, "client-s": clients,
-        "gateway-file": [{"t": 3.0, "what": "state", "gateway": "gw", "cursor": cursor(2), "revoked": []},
-                         {"t": 8.0, "what": "state", "gateway": "gw", "cursor": cursor(7), "revoked": [["u", "s", cursor(6)]]}],
+        "gateway-file": [{"t": 3.0, "what": "state", "gateway": "gw", "cursor": cursor(2), "secret": SECRET, "revoked": {}},
+                         {"t": 8.0, "what": "state", "gateway": "gw", "cursor": cursor(7), "secret": SECRET,
+                          "revoked": {gateway_file.key(SECRET, "u", "s"): wire.cursor_parts(cursor(6))[1] // 1000}}],
         "listener": [{"t": 9.9, "what": "listened", "user": "v", "session": "x", "from": "", "gaps": 0, "unverified": 0,
                       "events": [{"cursor": cursor(2), "digest": log[1]["digest"], "verified": True}]}],
         "main": [{"t": 2.0, "what": "kill", "role": "gateway", "node": "gw", "aim": "random", "number": 1}]}
@@ -88,6 +90,7 @@ class JudgeTest(unittest.TestCase):
 
     def test_an_acknowledged_entry_that_is_not_in_the_file(self):
         self.finds("2.1", "is in no file", lambda h: self.drop(h, "log", id="e"))
+        self.finds("2.1", "sent to a subscriber and is in no file", lambda h: self.drop(h, "log", id="e"))
 
     def test_an_entry_that_nobody_sent(self):
         self.finds("2.1", "was not sent", lambda h: [h[n].append(entry(8, "event", "w", "", "ghost")) for n in ("log", "recorder")])
@@ -130,10 +133,15 @@ class JudgeTest(unittest.TestCase):
 
     # The gateways' files
     def test_a_persisted_cursor_that_fell(self):
-        self.finds("7.2", "fell", lambda h: h["gateway-file"].append({"t": 9, "what": "state", "gateway": "gw", "cursor": cursor(4), "revoked": None}))
+        self.finds("7.2", "fell", lambda h: h["gateway-file"].append({"t": 9, "what": "state", "gateway": "gw", "cursor": cursor(4), "secret": "", "revoked": {}}))
 
     def test_a_cursor_that_was_persisted_before_its_invalidation(self):
-        self.finds("8.7", "without the invalidation", lambda h: self.of(h, "gateway-file", t=8.0).update(revoked=[]))
+        self.finds("8.7", "without the invalidation", lambda h: self.of(h, "gateway-file", t=8.0).update(revoked={}))
+
+    def test_a_revocation_that_was_persisted_with_an_older_time(self):
+        def spoil(h):
+            self.of(h, "gateway-file", t=8.0)["revoked"] = {gateway_file.key(SECRET, "u", "s"): wire.cursor_parts(cursor(6))[1] // 1000 - 1}
+        self.finds("8.7", "without the invalidation", spoil)
 
     def test_a_persisted_cursor_beyond_the_log(self):
         self.finds("7.2", "the log ends", lambda h: self.of(h, "gateway-file", t=8.0).update(cursor=cursor(9)))
@@ -168,6 +176,19 @@ class JudgeTest(unittest.TestCase):
 
     def test_a_gap_that_nobody_can_explain(self):
         self.finds("7.4", "unknown", lambda h: self.of(h, "client-s", what="welcome", c=2).update(resume="gap", reason="unknown"))
+
+    def test_a_gap_that_the_window_explains_is_none_to_complain_of(self):
+        history = good()
+        history["main"].append({"t": 0, "what": "setting", "wall_offset_s": MS / 1000 + 100, "window_s": 20})
+        self.of(history, "client-s", what="welcome", c=2).update(resume="gap", reason="evicted")
+        self.drop(history, "client-s", what="event", cursor=cursor(3))
+        self.assertEqual(self.judge(history).faults, [])
+
+    def test_a_gap_for_an_entry_that_is_still_in_the_window(self):
+        def spoil(h):
+            h["main"].append({"t": 0, "what": "setting", "wall_offset_s": MS / 1000, "window_s": 20})
+            self.of(h, "client-s", what="welcome", c=2).update(resume="gap", reason="evicted")
+        self.finds("7.4", "evicted", spoil)
 
     def test_a_revoked_session_that_was_admitted_by_a_gateway_that_knew(self):
         welcome = {"t": 9.1, "what": "welcome", "c": 3, "resume": "fresh", "reason": "", "head": cursor(7)}
