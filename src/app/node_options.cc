@@ -140,7 +140,7 @@ void AddIdentityOptions(OptionTable& table, GatewayConfig& config) {
   table.HostPort({.name = "backend", .text = "The backend's --listen address.", .required = true},
                  config.backend);
   table.Text({.name = "data",
-              .text = "Folder of the persisted cursor, the revoked set and, without "
+              .text = "Folder of this gateway alone: its cursor, its revoked set and, without "
                       "--envelope-keys, the signing key; made when it is missing.",
               .placeholder = "DIR",
               .required = true},

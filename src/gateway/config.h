@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,12 +13,16 @@ namespace galaxy::push {
 // docs/semantics.md and docs/edge-protocol.md); the section behind each says what it means.
 struct GatewayConfig {
   // --- who and where
-  std::string id;        // gateway_client_id: unique among the gateways of a backend (5)
-  Address backend;       // where SubscribePush is served
-  Address listen;        // the clients' port; 0: any
-  std::string data_dir;  // holds the persisted cursor and, without a key file, the signing key
-  std::string plane = "galaxy";              // `issuer` of envelopes
+  std::string id;                // gateway_client_id: unique among the gateways of a backend (5)
+  Address backend;               // where SubscribePush is served
+  Address listen;                // the clients' port; 0: any
+  std::string data_dir;          // holds the state and, without a key file, the signing key
+  std::string plane = "galaxy";  // `issuer` of envelopes
   std::vector<std::string> allowed_origins;  // pages that may connect by fetch (CORS); "*": all
+
+  // --- for the simulation: a simulated disk, and the loop instead of a thread
+  std::string state_vfs;                     // storage/database.h
+  std::optional<uint64_t> state_on_loop_ms;  // how long a write takes (state_runner.h)
 
   // --- keys; empty paths: what Gateway::Open() was given stays in use
   std::string jwks_file;           // keys of client tokens, re-read every `reload_ms`

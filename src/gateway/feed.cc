@@ -46,20 +46,22 @@ Feed::Feed(const GatewayConfig& config, std::string persisted,
       random_(std::move(random)),
       received_(persisted),
       processed_(persisted),
-      persisted_(std::move(persisted)) {}
+      persisted_(std::move(persisted)),
+      processed_place_(CursorOf(processed_)),
+      revoked_complete_(processed_place_.has_value()) {}
 
 FeedRequest Feed::Connect(uint64_t wall_ms, uint64_t mono_ms) {
   opened_ms_ = mono_ms;
   FeedRequest request{.gateway_client_id = config_.id, .cursor = received_, .metadata = {}};
   if (!vouched_) {
-    // Neither the ring nor the revoked set outlives the process, so until they are whole the ring's
-    // window and every invalidation are asked for (4.10, 9.1), from where delivery has got.
+    // The ring does not outlive the process, so until it is whole its window is asked for (4.10),
+    // from where delivery has got.
     request.cursor = received_ = processed_;
     uint64_t since = wall_ms - std::min(wall_ms, config_.window_ms);
     request.metadata.Add("push-since", std::to_string(since));
   }
-  // Also when a stream broke off amid the retained invalidations that a gap had begun with.
-  if (!vouched_ || retained_due_) request.metadata.Add("push-invalidations", "all");
+  // 9.1. Also when a stream broke off amid the retained invalidations that a gap had begun with.
+  if (!revoked_complete_ || retained_due_) request.metadata.Add("push-invalidations", "all");
   return request;
 }
 
@@ -89,7 +91,7 @@ FeedOpening Feed::OpenOurs(const Metadata& metadata, std::string_view resume) {
 
   FeedOpening opening{.floor = start_ ? start_->Format() : std::string()};
   opening.unknown = Text(metadata, "push-invalidations") == "unknown";
-  bool expected = resume == "resumed" || resume == "fresh";
+  bool expected = resume == "resumed" || (resume == "fresh" && received_.empty());
   if (!vouched_ && expected) {
     opening.ring = FeedOpening::Ring::kReset;
   } else if (resume != "resumed" || was_foreign) {
@@ -168,7 +170,7 @@ Result<FeedStep> Feed::OursStep(const EntryView& entry) {
     PassBarrier();
   }
   step.deliver = true;
-  Process(entry.cursor);
+  Process(entry.cursor, step.cursor);
   return step;
 }
 
@@ -180,7 +182,7 @@ Result<FeedStep> Feed::ForeignStep(const EntryView& entry, bool known) {
     return FeedStep{.ignore = true};
   if (!entry.cursor.empty()) {
     received_.assign(entry.cursor);
-    Process(entry.cursor);
+    Process(entry.cursor, std::nullopt);
   }
   return FeedStep{.append = true, .deliver = true};
 }
@@ -188,8 +190,18 @@ Result<FeedStep> Feed::ForeignStep(const EntryView& entry, bool known) {
 void Feed::PassBarrier() {
   catching_up_ = false;
   vouched_ = true;
+  if (!foreign_) {
+    revoked_complete_ = true;
+    if (!received_.empty()) Process(received_, CursorOf(received_));
+  }
   retained_due_ = false;
-  if (!foreign_ && !received_.empty()) Process(received_);
+}
+
+// 4.3: never falls, but where a gap says that the log goes on before it (restored from a copy).
+void Feed::Process(std::string_view cursor, const std::optional<Cursor>& place) {
+  if (place && processed_place_ && *place < *processed_place_ && !retained_due_) return;
+  processed_.assign(cursor);
+  processed_place_ = place;
 }
 
 bool Feed::OnQuiet() {

@@ -69,7 +69,8 @@ struct FeedRetry {
 //             as OnFault(), with an alarm.
 class Feed {
  public:
-  // `random` yields a number in [0, bound]. `persisted` is the cursor on disk, or empty.
+  // `random` yields a number in [0, bound]. `persisted` is the cursor on disk, or empty; with one
+  // of our form the revoked set that lies beside it is complete up to it (7.2).
   Feed(const GatewayConfig& config, std::string persisted,
        std::function<uint64_t(uint64_t bound)> random);
 
@@ -92,6 +93,8 @@ class Feed {
   bool streaming() const { return streaming_; }
   bool superseded() const { return superseded_; }
   bool unknown() const { return unknown_; }
+  // It was so when the last process ended.
+  void RememberUnknown() { unknown_ = true; }
   uint64_t generation() const { return generation_; }
 
  private:
@@ -99,7 +102,7 @@ class Feed {
   FeedOpening OpenForeign(uint64_t mono_ms);
   Result<FeedStep> OursStep(const EntryView& entry);
   Result<FeedStep> ForeignStep(const EntryView& entry, bool known);
-  void Process(std::string_view cursor) { processed_.assign(cursor); }
+  void Process(std::string_view cursor, const std::optional<Cursor>& place);
   void PassBarrier();
   uint64_t Backoff(bool longest);
 
@@ -109,6 +112,8 @@ class Feed {
   std::string received_;
   std::string processed_;
   std::string persisted_;  // as this process found it
+  std::optional<Cursor> processed_place_;
+  bool revoked_complete_;  // up to `processed_`, so that it need not be asked for as a whole
   bool vouched_ = false;
   bool unknown_ = false;
   bool superseded_ = false;

@@ -1,5 +1,8 @@
 #include "gateway/feed_client.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "base/ids.h"
 #include "base/random.h"
 #include "event/wire.h"
@@ -53,17 +56,21 @@ LivenessProbe::LivenessProbe(GrpcChannel& channel, uint64_t deadline_ms, Done do
   call_->HalfClose();
 }
 
-FeedClient::FeedClient(Loop& loop, const GatewayConfig& config, CursorStore& store, Shard& shard,
-                       Gateway::LogSink& log)
+FeedClient::FeedClient(Loop& loop, const GatewayConfig& config, StateWriter& state,
+                       Persisted persisted, Shard& shard, Gateway::LogSink& log)
     : loop_(loop),
       config_(config),
-      store_(store),
+      state_(state),
       shard_(shard),
       log_(log),
-      feed_(config, store.cursor(), RandomUpTo),
+      feed_(config, persisted.cursor, RandomUpTo),
       throttle_(config.persist_interval_ms, config.persist_entries),
-      saved_(store.cursor()),
-      channel_(GrpcChannel::New(loop, config.backend, ClientLimits(config))) {}
+      saved_(std::move(persisted)),
+      channel_(GrpcChannel::New(loop, config.backend, ClientLimits(config))) {
+  // After that time no token is left that lost invalidations could have meant.
+  bool matters = loop.clock().WallMs() < saved_.unknown_ms + RevokedKeepMs();
+  if (saved_.unknown_ms > 0 && matters) feed_.RememberUnknown();
+}
 
 FeedClient::~FeedClient() = default;
 
@@ -77,7 +84,7 @@ void FeedClient::Stop() {
   probe_.reset();
   call_.reset();
   stats_.connected = false;
-  if (feed_.processed() != saved_) store_.Save(saved_ = feed_.processed());
+  Save();
 }
 
 void FeedClient::Connect() {
@@ -181,6 +188,7 @@ Status FeedClient::Take(std::string_view framed) {
   if (step->cursor) stats_.newest_time_ms = step->cursor->time_ms;
   if (entry->type == EntryType::kInvalidation) {
     shard_.Invalidate(*entry, step->cursor);
+    throttle_.Count(1);
     // Not the retained ones at a start: there may be millions, and they were told of before.
     if (step->append && !step->skip) NoteInvalidation(*entry);
   }
@@ -210,12 +218,35 @@ void FeedClient::NoteInvalidation(const EntryView& entry) {
 }
 
 void FeedClient::SaveIfDue() {
+  state_.Retry();
   uint64_t now = loop_.clock().MonoMs();
   if (!throttle_.Due(now)) return;
   throttle_.Saved(now);
-  if (feed_.processed() == saved_) return;
-  saved_ = feed_.processed();
-  store_.Save(saved_);
+  Save();
+}
+
+// Always as a whole: what was revoked, and how far that is complete (7.2).
+void FeedClient::Save(uint32_t forget_before_s) {
+  uint64_t now_ms = loop_.clock().WallMs();
+  Persisted known{.cursor = feed_.processed(), .unknown_ms = saved_.unknown_ms};
+  if (feed_.unknown() != (known.unknown_ms > 0)) known.unknown_ms = feed_.unknown() ? now_ms : 0;
+  bool news = shard_.revoked().news() > 0 || forget_before_s > 0 || known != saved_;
+  if (!news) return;
+  saved_ = std::move(known);
+  state_.Save({.cursor = saved_.cursor,
+               .revoked = shard_.TakeRevokedNews(),
+               .forget_before_s = forget_before_s,
+               .unknown_ms = saved_.unknown_ms,
+               .now_ms = now_ms});
+}
+
+// By the older of two clocks, ours and the log's: one of them that steps ahead must not let revoked
+// sessions in. Of a log that is not ours nothing is known.
+void FeedClient::ForgetRevoked() {
+  uint64_t now_ms = loop_.clock().WallMs();
+  if (!feed_.foreign()) now_ms = std::min(now_ms, stats_.newest_time_ms);
+  uint32_t before_s = shard_.ForgetRevoked(now_ms / 1000);
+  if (before_s > 0) Save(before_s);
 }
 
 void FeedClient::Fault(const Error& error) {

@@ -9,10 +9,10 @@
 
 #include "event/message_splitter.h"
 #include "gateway/config.h"
-#include "gateway/cursor_store.h"
 #include "gateway/feed.h"
 #include "gateway/gateway.h"
 #include "gateway/shard.h"
+#include "gateway/state_writer.h"
 #include "grpc/client.h"
 #include "net/loop.h"
 
@@ -55,15 +55,23 @@ class LivenessProbe final : public GrpcClientHandler {
 //   Errors    None: it retries for ever (docs/semantics.md 6.4). Alarms go to the log sink.
 class FeedClient final : public GrpcClientHandler {
  public:
-  FeedClient(Loop& loop, const GatewayConfig& config, CursorStore& store, Shard& shard,
-             Gateway::LogSink& log);
+  // What the last process left in the state.
+  struct Persisted {
+    std::string cursor;
+    uint64_t unknown_ms = 0;  // when it began; 0: they are known (9.3)
+    bool operator==(const Persisted&) const = default;
+  };
+  FeedClient(Loop& loop, const GatewayConfig& config, StateWriter& state, Persisted persisted,
+             Shard& shard, Gateway::LogSink& log);
   ~FeedClient() override;
 
   void Start();
-  // Drops the stream and saves the cursor; no reconnect.
+  // Drops the stream and hands the state over; no reconnect.
   void Stop();
   // Called after each turn of the shard, when everything processed is in the queues (7.2).
   void SaveIfDue();
+  // Forgets what was revoked too long ago to matter (8.7), in memory and on disk.
+  void ForgetRevoked();
 
   const Feed& feed() const { return feed_; }
   const FeedStats& stats() const { return stats_; }
@@ -78,6 +86,10 @@ class FeedClient final : public GrpcClientHandler {
   Status Take(std::string_view framed);
   void BecomeStale();
   void NoteInvalidation(const EntryView& entry);
+  void Save(uint32_t forget_before_s = 0);
+  uint64_t RevokedKeepMs() const {
+    return 1000 * RevokedKeepSeconds(config_.session_lifetime_max_s, config_.token_leeway_s);
+  }
   void BarrierPassed();
   void Fault(const Error& error);
   void Retry(const FeedRetry& retry, std::string_view message);
@@ -88,13 +100,13 @@ class FeedClient final : public GrpcClientHandler {
 
   Loop& loop_;
   const GatewayConfig& config_;
-  CursorStore& store_;
+  StateWriter& state_;
   Shard& shard_;
   Gateway::LogSink& log_;
   Feed feed_;
   FeedStats stats_;
   SaveThrottle throttle_;
-  std::string saved_;
+  Persisted saved_;
 
   std::unique_ptr<GrpcChannel> channel_;
   std::unique_ptr<GrpcClientCall> call_;

@@ -56,13 +56,60 @@ class FeedTest : public testing::Test {
   GatewayConfig config;
 };
 
-TEST_F(FeedTest, StartingGatewayAsksForTheWindowAndEveryInvalidation) {  // semantics.md 4.10, 9.1
+TEST_F(FeedTest, StartingGatewayAsksForTheWindow) {  // semantics.md 4.10
   Feed feed = Make(At(5));
   FeedRequest request = feed.Connect(1'000'000, 0);
   EXPECT_EQ(request.gateway_client_id, "gw");
   EXPECT_EQ(request.cursor, At(5));
   EXPECT_EQ(request.metadata.Get("push-since"), "700000");
-  EXPECT_EQ(request.metadata.Get("push-invalidations"), "all");
+}
+
+TEST_F(FeedTest, OnlyACursorOfOurFormStandsForACompleteRevokedSet) {  // semantics.md 9.1
+  struct {
+    std::string persisted;
+    bool all;
+  } cases[] = {{At(5), false}, {"", true}, {"opaque-7", true}};
+  for (auto& c : cases) {
+    Feed feed = Make(c.persisted);
+    EXPECT_EQ(feed.Connect(0, 0).metadata.Get("push-invalidations").has_value(), c.all)
+        << c.persisted;
+    feed.OnEnd(End(GrpcStatus::kUnavailable), 0);
+    EXPECT_EQ(feed.Connect(0, 0).metadata.Get("push-invalidations").has_value(), c.all)
+        << "nothing has come since";
+    feed.OnMetadata(Ours("resumed", At(5), At(5)), 0);
+    Step(feed, Event(At(6)));
+    feed.OnEnd(End(GrpcStatus::kUnavailable), 0);
+    EXPECT_FALSE(feed.Connect(0, 0).metadata.Get("push-invalidations")) << c.persisted;
+  }
+}
+
+TEST_F(FeedTest, FreshAnswerToACursorIsAGap) {  // semantics.md 4.1, 9.3
+  Feed feed = Make(At(5));
+  feed.Connect(0, 0);
+  FeedOpening opening = feed.OnMetadata(Ours("fresh", At(90), At(90)), 0);
+  EXPECT_EQ(opening.ring, Ring::kGap);
+  EXPECT_TRUE(opening.unknown) << "nobody says what became of those in between";
+}
+
+TEST_F(FeedTest, ProcessedCursorNeverFalls) {  // semantics.md 4.3
+  Feed feed = Make(At(50));
+  feed.Connect(0, 0);
+  feed.OnMetadata(Ours("resumed", At(3), At(5)), 0);  // as no log should
+  Step(feed, Event(At(4)));
+  EXPECT_TRUE(Step(feed, Event(At(6))).caught_up);
+  EXPECT_EQ(feed.processed(), At(50));
+  Step(feed, Event(At(51)));
+  EXPECT_EQ(feed.processed(), At(51));
+}
+
+TEST_F(FeedTest, LogThatGoesOnBeforeTheCursorTakesItAlong) {  // semantics.md 4.3
+  Feed feed = Make(At(50));  // and then the log was restored from an older copy
+  feed.Connect(0, 0);
+  FeedOpening opening = feed.OnMetadata(Ours("gap", At(20), At(20), "unknown", "future"), 0);
+  EXPECT_TRUE(opening.unknown);
+  EXPECT_EQ(feed.processed(), At(50)) << "not before the retained invalidations are applied";
+  Step(feed, Event(At(21)));
+  EXPECT_EQ(feed.processed(), At(21));
 }
 
 TEST_F(FeedTest, ReconnectAsksOnlyForWhatFollows) {  // semantics.md 6.4: same cursor

@@ -5,11 +5,11 @@
 #include <utility>
 
 #include "base/ids.h"
-#include "gateway/cursor_store.h"
 #include "gateway/edge.h"
 #include "gateway/feed_client.h"
 #include "gateway/metrics.h"
 #include "gateway/shard.h"
+#include "gateway/state_runner.h"
 #include "http/server.h"
 #include "net/loop.h"
 
@@ -18,11 +18,22 @@ namespace {
 
 constexpr std::string_view kOwnKeysFile = "/envelope-keys.json";
 constexpr uint64_t kDrainLookMs = 20;
+constexpr uint64_t kForgetMs = 3'600'000;
 
 HttpLimits ServerLimits(const GatewayConfig& config) {
   HttpLimits limits;
   limits.socket.notsent_lowat_bytes = config.notsent_lowat_bytes;  // 8.2
   return limits;
+}
+
+StateStore::Options StateOptions(const GatewayConfig& config, uint64_t now_ms) {
+  return {
+      .folder = config.data_dir,
+      .gateway_id = config.id,
+      .plane = config.plane,
+      .revoked_keep_s = RevokedKeepSeconds(config.session_lifetime_max_s, config.token_leeway_s),
+      .now_ms = now_ms,
+      .vfs = config.state_vfs};
 }
 
 }  // namespace
@@ -47,16 +58,16 @@ Result<GatewayKeys> GatewayKeys::Load(const GatewayConfig& config, uint64_t now_
 
 // Construction goes down, destruction up: the port closes first, the disk last.
 struct Gateway::Parts {
-  Parts(Loop& the_loop, GatewayConfig the_config, GatewayKeys the_keys,
-        std::unique_ptr<CursorStore> the_store)
+  Parts(Loop& the_loop, GatewayConfig the_config, GatewayKeys the_keys, StateStore::Opened opened)
       : loop(the_loop),
         config(std::move(the_config)),
         keys(std::move(the_keys)),
-        store(std::move(the_store)),
+        state(std::move(opened.store), loop.clock()),
         shard(config, Signer(config.plane, keys.envelope), loop.clock(),
               [this](Shard::Soon soon) { WantTurn(soon); }),
-        feed(loop, config, *store, shard, log),
+        feed(loop, config, state, {std::move(opened.cursor), opened.unknown_ms}, shard, log),
         edge(loop, config, shard, keys) {
+    shard.RestoreRevoked(std::move(opened.revoked));
     shard.SetSlowHook([this](const ClientSession& session) {
       Note(LogLevel::kInfo, "A connection did not keep up.",
            {{"user", session.user()->id},
@@ -83,6 +94,14 @@ struct Gateway::Parts {
     feed.SaveIfDue();
   }
 
+  void RunState() {
+    if (config.state_on_loop_ms) {
+      state_on_loop = std::make_unique<StateOnLoop>(loop, state, *config.state_on_loop_ms);
+    } else {
+      state_thread = std::make_unique<StateThread>(state);
+    }
+  }
+
   void ArmTick() {
     tick_timer = loop.RunAfter(shard.tick_ms(), [this] {
       shard.Tick();
@@ -93,7 +112,15 @@ struct Gateway::Parts {
   void ArmSave() {
     save_timer = loop.RunAfter(config.persist_interval_ms, [this] {
       Turn();
+      WatchState();
       ArmSave();
+    });
+  }
+
+  void ArmForget() {
+    forget_timer = loop.RunAfter(kForgetMs, [this] {
+      feed.ForgetRevoked();
+      ArmForget();
     });
   }
 
@@ -106,6 +133,7 @@ struct Gateway::Parts {
   }
 
   void Reload();
+  void WatchState();
   void Drain(std::function<void()> done);
   void LookIfDrained();
   void Note(LogLevel level, std::string_view sentence, const LogFields& fields) {
@@ -116,14 +144,17 @@ struct Gateway::Parts {
   const GatewayConfig config;
   LogSink log;
   GatewayKeys keys;
-  std::unique_ptr<CursorStore> store;
+  StateWriter state;
+  std::unique_ptr<StateThread> state_thread;  // one of the two
+  std::unique_ptr<StateOnLoop> state_on_loop;
   Shard shard;
   FeedClient feed;
   Edge edge;
   std::unique_ptr<HttpServer> server;
 
   std::shared_ptr<bool> alive = std::make_shared<bool>(true);
-  Timer tick_timer, save_timer, reload_timer, drain_timer;
+  Timer tick_timer, save_timer, forget_timer, reload_timer, drain_timer;
+  StateHealth noted_health = StateHealth::kGood;
   uint64_t reload_failures = 0;
   bool draining = false;
   bool server_drained = false;
@@ -157,6 +188,24 @@ void Gateway::Parts::Reload() {
   }
 }
 
+// Says once what the metrics go on saying.
+void Gateway::Parts::WatchState() {
+  StateHealth health = state.health();
+  if (health == noted_health) return;
+  noted_health = health;
+  StateWriterStats stats = state.stats();
+  LogFields why = {{"reason", stats.problem}};
+  switch (health) {
+    case StateHealth::kGood:
+      return Note(LogLevel::kInfo, "The state is written again.", {});
+    case StateHealth::kRetrying:
+      return Note(LogLevel::kWarning, "The state cannot be written for want of space.", why);
+    case StateHealth::kGivenUp:
+      return Note(LogLevel::kWarning, "The state is not written any more; restart on a good disk.",
+                  why);
+  }
+}
+
 // 6.5: nobody new, nothing further from the backend, what is queued goes out, the cursor goes to
 // disk, and the clients are sent away a few at a time.
 void Gateway::Parts::Drain(std::function<void()> done) {
@@ -168,7 +217,9 @@ void Gateway::Parts::Drain(std::function<void()> done) {
   edge.StartDrain();
   Turn();
   feed.Stop();
-  store->Flush();
+  while (state.WriteOnce()) {
+  }
+  WatchState();
   shard.CloseSpread(Code::kDrain, config.drain_spread_ms);
   Note(LogLevel::kInfo, "The gateway drains.", {{"sessions", std::to_string(shard.sessions())}});
   server->Drain(config.drain_spread_ms + config.drain_flush_ms, [this, lives = alive] {
@@ -196,15 +247,17 @@ Result<std::unique_ptr<Gateway>> Gateway::Open(Loop& loop, GatewayConfig config,
   if (config.batch_size < 1 || config.batch_size > kBatchSizeMax) {
     return Fail(Code::kInvalidArgument, "batch_size is 1 to 256", "batch_size");
   }
-  auto store = CursorStore::Open(config.data_dir, config.id);
-  if (!store) return std::unexpected(store.error());
-  auto parts = std::make_unique<Parts>(loop, std::move(config), std::move(keys), std::move(*store));
+  auto state = StateStore::Open(StateOptions(config, loop.clock().WallMs()));
+  if (!state) return std::unexpected(state.error());
+  auto parts = std::make_unique<Parts>(loop, std::move(config), std::move(keys), std::move(*state));
+  parts->RunState();
   auto server =
       HttpServer::Open(loop, parts->config.listen, ServerLimits(parts->config), parts->edge);
   if (!server) return std::unexpected(server.error());
   parts->server = std::move(*server);
   parts->ArmTick();
   parts->ArmSave();
+  parts->ArmForget();
   parts->ArmReload();
   parts->feed.Start();
   return std::unique_ptr<Gateway>(new Gateway(std::move(parts)));
@@ -247,9 +300,7 @@ void Gateway::CollectMetrics(MetricList& out) const {
   metrics.Counter("galaxy_push_gateway_key_reload_failures_total",
                   "Key files that could not be re-read.",
                   static_cast<double>(parts_->reload_failures));
-  metrics.Counter("galaxy_push_gateway_cursor_save_failures_total",
-                  "Writes of the processed cursor that failed.",
-                  static_cast<double>(parts_->store->failures()));
+  AddStateMetrics(parts_->state.stats(), parts_->loop.clock().MonoMs(), metrics);
 }
 
 namespace {

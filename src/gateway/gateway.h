@@ -42,10 +42,11 @@ struct GatewaySessionInfo {
 // Gateway is a whole gateway: the feed from the backend, the sessions, the clients' port.
 //
 //   Threads   One loop; every call from its thread or before Run(). It keeps one small thread of
-//             its own, which writes the persisted cursor to disk.
+//             its own, which writes the state to disk.
 //   Lifetime  `loop` outlives it. Destroying it resets all connections.
-//   Errors    Open() fails when the address cannot be bound or the data directory not be used. A
-//             backend that is not there is no error: the feed retries (docs/semantics.md 6.4).
+//   Errors    Open() fails when the address cannot be bound or the data directory not be used: by
+//             another process, damaged, of another plane (state_store.h). A backend that is not
+//             there is no error: the feed retries (docs/semantics.md 6.4).
 class Gateway {
  public:
   static Result<std::unique_ptr<Gateway>> Open(Loop& loop, GatewayConfig config, GatewayKeys keys);

@@ -17,6 +17,7 @@
 #include "event/wire.h"
 #include "gateway/gateway.h"
 #include "gateway/shard_fixture.h"
+#include "gateway/state_store.h"
 #include "grpc/server.h"
 #include "http/http1_test_client.h"
 #include "http/server.h"
@@ -121,6 +122,7 @@ class GatewayTest : public testing::Test {
     config.data_dir = testing::TempDir() + "gateway-" + std::to_string(RandomU64());
     config.allowed_origins = {"http://page.example"};
     config.reload_ms = 0;
+    config.state_on_loop_ms = 0;
   }
   ~GatewayTest() override {
     gateway.reset();
@@ -208,6 +210,13 @@ class GatewayTest : public testing::Test {
     client->Send("GET " + target + " HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n" +
                  fields + "\r\n");
     return client;
+  }
+  // What a gateway that is gone has left on disk.
+  std::string PersistedCursor() {
+    auto state = StateStore::Open(
+        {.folder = config.data_dir, .gateway_id = config.id, .plane = config.plane});
+    EXPECT_TRUE(state) << state.error().message;
+    return state ? state->cursor : "";
   }
   double Metric(std::string_view name) {
     MetricList list;

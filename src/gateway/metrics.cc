@@ -1,8 +1,11 @@
 #include "gateway/metrics.h"
 
+#include <algorithm>
+
 #include "gateway/edge.h"
 #include "gateway/feed_client.h"
 #include "gateway/shard.h"
+#include "gateway/state_writer.h"
 
 namespace galaxy::push {
 namespace {
@@ -93,6 +96,31 @@ void AddShardMetrics(Shard& shard, MetricWriter& metrics) {
           stats.refresh_refused);
   AddByCode("galaxy_push_gateway_closed_total", "Connections that we ended, by code.", stats.closed,
             metrics);
+}
+
+void AddStateMetrics(const StateWriterStats& stats, uint64_t mono_ms, MetricWriter& metrics) {
+  metrics.Counter("galaxy_push_gateway_state_writes_total", "Writes of the state to disk.",
+                  static_cast<double>(stats.writes));
+  metrics.Counter("galaxy_push_gateway_state_write_failures_total",
+                  "Writes of the state that failed.", static_cast<double>(stats.failures));
+  metrics.Histogram("galaxy_push_gateway_state_write_seconds",
+                    "How long a write of the state took, with its sync.", stats.latency);
+  metrics.Gauge("galaxy_push_gateway_state_age_seconds",
+                "Time since the last write that succeeded.",
+                static_cast<double>(mono_ms - std::min(mono_ms, stats.written_ms)) / 1000);
+  metrics.Gauge("galaxy_push_gateway_state_waiting_entries",
+                "Entries of the revoked set that are not on disk yet.",
+                static_cast<double>(stats.entries_waiting));
+  metrics.Counter("galaxy_push_gateway_state_entries_total",
+                  "Entries of the revoked set written to disk.",
+                  static_cast<double>(stats.entries_written));
+  auto health = [&](std::string_view name, StateHealth which) {
+    metrics.Gauge("galaxy_push_gateway_state_health", "1 for how writing the state goes.",
+                  stats.health == which ? 1 : 0, {{"health", std::string(name)}});
+  };
+  health("good", StateHealth::kGood);
+  health("retrying", StateHealth::kRetrying);
+  health("given_up", StateHealth::kGivenUp);
 }
 
 void AddEdgeMetrics(const EdgeStats& stats, MetricWriter& metrics) {

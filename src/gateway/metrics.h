@@ -10,6 +10,7 @@ namespace galaxy::push {
 class FeedClient;
 class Shard;
 struct EdgeStats;
+struct StateWriterStats;
 
 // Appends samples; one line a metric.
 class MetricWriter {
@@ -18,6 +19,13 @@ class MetricWriter {
   explicit MetricWriter(MetricList& out) : out_(out) {}
   void Counter(std::string_view name, std::string_view help, double value, Labels labels = {}) {
     Add(MetricSample::Kind::kCounter, name, help, value, std::move(labels));
+  }
+  void Histogram(std::string_view name, std::string_view help, const LatencyHistogram& value) {
+    out_.push_back({.name = std::string(name),
+                    .help = std::string(help),
+                    .kind = MetricSample::Kind::kHistogram,
+                    .labels = {},
+                    .histogram = value});
   }
   void Gauge(std::string_view name, std::string_view help, double value, Labels labels = {}) {
     Add(MetricSample::Kind::kGauge, name, help, value, std::move(labels));
@@ -33,6 +41,7 @@ class MetricWriter {
 
 void AddFeedMetrics(const FeedClient& feed, uint64_t wall_ms, MetricWriter& metrics);
 void AddShardMetrics(Shard& shard, MetricWriter& metrics);
+void AddStateMetrics(const StateWriterStats& stats, uint64_t mono_ms, MetricWriter& metrics);
 void AddEdgeMetrics(const EdgeStats& stats, MetricWriter& metrics);
 
 }  // namespace galaxy::push

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/ids.h"
+
 namespace galaxy::push {
 namespace {
 
@@ -18,7 +20,7 @@ uint32_t InvalidationSeconds(const std::optional<Cursor>& cursor, uint64_t recei
   return Seconds(cursor ? std::min(cursor->time_ms, receipt_ms) : receipt_ms);
 }
 
-RevokedSet::RevokedSet(uint64_t lifetime_s) : lifetime_s_(lifetime_s) {}
+RevokedSet::RevokedSet(uint64_t keep_s, const Bits128& secret) : secret_(secret), keep_s_(keep_s) {}
 
 bool RevokedSet::Enter(std::string_view user, std::string_view session, uint32_t time_s,
                        std::string_view reason) {
@@ -27,8 +29,14 @@ bool RevokedSet::Enter(std::string_view user, std::string_view session, uint32_t
   auto [at, fresh] = entries_.try_emplace(key);
   if (!fresh && at->second.time_s >= time_s) return false;
   at->second = {time_s, ReasonNumber(reason)};
+  news_.push_back({key, time_s, reasons_[at->second.reason]});
   ++version_;
   return true;
+}
+
+void RevokedSet::Restore(const RevokedEntry& entry) {
+  entries_.insert_or_assign(entry.key, Entry{entry.time_s, ReasonNumber(entry.reason)});
+  ++version_;
 }
 
 std::optional<Revocation> RevokedSet::Find(std::string_view user, std::string_view session,
@@ -46,14 +54,18 @@ std::optional<Revocation> RevokedSet::Find(std::string_view user, std::string_vi
   return std::nullopt;
 }
 
+uint32_t RevokedSet::ForgottenBefore(uint64_t now_s) const {
+  return now_s <= keep_s_ ? 0 : Seconds((now_s - keep_s_) * 1000);
+}
+
 void RevokedSet::Expire(uint64_t now_s) {
-  boost::unordered::erase_if(entries_, [&](const auto& item) {
-    return uint64_t{item.second.time_s} + lifetime_s_ < now_s;
-  });
+  uint32_t before_s = ForgottenBefore(now_s);
+  boost::unordered::erase_if(entries_,
+                             [&](const auto& item) { return item.second.time_s < before_s; });
 }
 
 uint16_t RevokedSet::ReasonNumber(std::string_view reason) {
-  if (reason.empty()) return 0;
+  if (reason.empty() || reason.size() > kIdBytesMax) return 0;
   auto known = reason_numbers_.find(std::string(reason));
   if (known != reason_numbers_.end()) return known->second;
   if (reasons_.size() >= kReasonsMax) return 0;

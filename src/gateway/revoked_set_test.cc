@@ -64,6 +64,29 @@ TEST(RevokedSet, KeepsAnEntryForTheMaximumSessionLifetime) {  // semantics.md 8.
   EXPECT_FALSE(set.Find("u", "s", 0));
 }
 
+TEST(RevokedSet, EntryOutlivesEveryTokenFromBefore) {  // semantics.md 8.7
+  // The longest token: issued in the second of the invalidation by a clock that is ahead by the
+  // leeway, and accepted for the leeway after its end.
+  constexpr uint64_t kLifetime = 1'000, kLeeway = 30, kInvalidated = 50'000;
+  RevokedSet set(RevokedKeepSeconds(kLifetime, kLeeway));
+  set.Enter("u", "s", kInvalidated, "x");
+  uint64_t last_accepted = kInvalidated + kLeeway + kLifetime + kLeeway;
+  set.Expire(last_accepted);
+  EXPECT_TRUE(set.Find("u", "s", 0));
+}
+
+TEST(RevokedSet, ReportsWhatWasEnteredOnce) {  // semantics.md 7.2
+  RevokedSet set(30 * kDay);
+  set.Enter("u", "s", 1000, "stolen");
+  set.Enter("v", "", 2000, std::string(300, 'x'));
+  auto news = set.TakeNews();
+  ASSERT_EQ(news.size(), 2u);
+  EXPECT_EQ(news[1].reason, "") << "as the set itself reads it";
+  EXPECT_TRUE(set.TakeNews().empty());
+  set.Enter("u", "s", 1000, "again");
+  EXPECT_EQ(set.news(), 0u) << "nothing new";
+}
+
 TEST(RevokedSet, IdsThatConcatenateAlikeAreDifferent) {
   RevokedSet set(100);
   set.Enter("ab", "c", 1, "");

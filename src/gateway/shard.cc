@@ -11,7 +11,6 @@ namespace {
 // The sessions are visited in this many parts, one with each tick.
 constexpr uint32_t kSweepBuckets = 64;
 constexpr uint64_t kRingExpiryMs = 1'000;
-constexpr uint64_t kRevokedExpiryMs = 3'600'000;
 
 // All buckets within one heartbeat, with a second to spare for the way.
 uint64_t TickMs(uint64_t heartbeat_ms) {
@@ -29,9 +28,8 @@ Shard::Shard(const GatewayConfig& config, Signer signer, const Clock& clock, Wor
       signer_(std::move(signer)),
       batch_(signer_),
       ring_({.bytes_max = config.ring_bytes_max, .window_ms = config.window_ms}),
-      revoked_(config.session_lifetime_max_s),
-      next_ring_expiry_ms_(clock.MonoMs() + kRingExpiryMs),
-      next_revoked_expiry_ms_(clock.MonoMs() + kRevokedExpiryMs) {}
+      revoked_(RevokedKeepSeconds(config.session_lifetime_max_s, config.token_leeway_s)),
+      next_ring_expiry_ms_(clock.MonoMs() + kRingExpiryMs) {}
 
 Shard::~Shard() { CHECK(session_count_ == 0); }
 
@@ -245,10 +243,11 @@ void Shard::Tick() {
     ring_.Expire(now);
     next_ring_expiry_ms_ = now + kRingExpiryMs;
   }
-  if (now >= next_revoked_expiry_ms_) {
-    revoked_.Expire(clock_.WallMs() / 1000);
-    next_revoked_expiry_ms_ = now + kRevokedExpiryMs;
-  }
+}
+
+uint32_t Shard::ForgetRevoked(uint64_t now_s) {
+  revoked_.Expire(now_s);
+  return revoked_.ForgottenBefore(now_s);
 }
 
 std::vector<const ClientSession*> Shard::SessionsOf(std::string_view user) const {

@@ -76,6 +76,12 @@ class Shard {
   void ResetRing(std::string_view floor, bool foreign);
   // 7.5: the same, and every connection is told.
   void Gap(std::string_view reason, std::string_view floor, bool foreign);
+  // 8.7: the set that outlived the last process; before anybody is let in.
+  void RestoreRevoked(RevokedSet set) { revoked_ = std::move(set); }
+  // What was revoked since the last call.
+  std::vector<RevokedEntry> TakeRevokedNews() { return revoked_.TakeNews(); }
+  // 8.7. Returns before which time; 0: nothing can be forgotten yet.
+  uint32_t ForgetRevoked(uint64_t now_s);
   // 8.1 (4): whoever holds requests in flight rejects those of the sessions that the entry means.
   using RequestCutter = std::function<void(const EntryView&)>;
   void SetRequestCutter(RequestCutter cutter) { cut_requests_ = std::move(cutter); }
@@ -227,7 +233,6 @@ class Shard {
   std::vector<Expiry> expiries_;  // a heap, soonest first; entries may be out of date
   std::vector<SpreadClose> spreads_;
   uint64_t next_ring_expiry_ms_ = 0;
-  uint64_t next_revoked_expiry_ms_ = 0;
 };
 
 }  // namespace galaxy::push
