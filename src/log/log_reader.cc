@@ -12,11 +12,6 @@ Cursor CursorAt(const Statement& row, int column) {
   return {static_cast<uint64_t>(row.Int(column)), static_cast<uint64_t>(row.Int(column + 1))};
 }
 
-std::string SessionKey(std::string_view user_id, std::string_view device_session_id) {
-  return std::to_string(user_id.size()) + ":" + std::string(user_id) +
-         std::string(device_session_id);
-}
-
 // One reading, from ReadMeta() to ReadRows().
 class Reading {
  public:
@@ -52,6 +47,7 @@ class Reading {
 };
 
 void Reading::Blame(LogFault fault) {
+  visitor_.OnFault(fault);
   if (contents_.faults++ < LogContents::kFaultsListed) {
     contents_.listed.push_back(std::move(fault));
   }
@@ -74,19 +70,16 @@ Status Reading::ForEach(const char* table, std::string_view sql, RowReader reade
 }
 
 Status Reading::ReadMeta() {
-  Status ok = ForEach("meta",
-                      "SELECT start_sequence, start_ms, floor_sequence, floor_ms, retained_floor,"
-                      " checksum FROM meta",
-                      &Reading::OnMetaRow);
+  Status ok = ForEach("meta", kSelectMeta, &Reading::OnMetaRow);
   if (ok && !meta_found_ && contents_.faults == 0)
     Blame({.table = "meta", .what = "there is no row"});
   return ok;
 }
 
-void Reading::OnMetaRow(const Statement& row) {
+void Reading::OnMetaRow(const Statement& statement) {
   meta_found_ = true;
-  MetaRow meta{CursorAt(row, 0), CursorAt(row, 2), static_cast<uint64_t>(row.Int(4))};
-  if (auto fault = FaultOf(meta, row.Blob(5)))
+  auto [meta, checksum] = MetaAt(statement);
+  if (auto fault = FaultOf(meta, checksum))
     return Blame({.table = "meta", .row = 1, .what = *fault});
   meta_good_ = true;
   contents_.meta = meta;
@@ -98,16 +91,14 @@ Status Reading::ReadRetained() {
   StorageResult<int64_t> before =
       database_.QueryInt("SELECT before FROM log ORDER BY first LIMIT 1");
   if (before) window_start_ = static_cast<uint64_t>(*before);
-  return ForEach("retained",
-                 "SELECT sequence, ms, user_id, device_session_id, entry, checksum FROM retained"
-                 " ORDER BY sequence",
+  return ForEach("retained", std::string(kSelectRetained) + " ORDER BY sequence",
                  &Reading::OnRetainedRow);
 }
 
-void Reading::OnRetainedRow(const Statement& row) {
-  RetainedRow retained{CursorAt(row, 0), row.Text(2), row.Text(3), row.Blob(4)};
+void Reading::OnRetainedRow(const Statement& statement) {
+  auto [retained, checksum] = RetainedAt(statement);
   ++contents_.retained;
-  if (auto fault = FaultOf(retained, row.Blob(5))) {
+  if (auto fault = FaultOf(retained, checksum)) {
     return Blame({"retained", retained.cursor.sequence, retained.cursor, retained.cursor, *fault});
   }
   if (retained.cursor.sequence > window_start_) {
@@ -117,10 +108,7 @@ void Reading::OnRetainedRow(const Statement& row) {
 }
 
 Status Reading::ReadRows() {
-  Status ok = ForEach("log",
-                      "SELECT first, first_ms, last, last_ms, before, entries, bytes, checksum"
-                      " FROM log ORDER BY first",
-                      &Reading::OnLogRow);
+  Status ok = ForEach("log", std::string(kSelectLog) + " ORDER BY first", &Reading::OnLogRow);
   if (ok && last_ && meta_good_ && *last_ < contents_.meta.floor.sequence) {
     Blame({.table = "log", .what = "the rows up to the floor are missing"});
   }
@@ -137,15 +125,11 @@ std::optional<std::string> Reading::ChainFault(const LogRow& row) const {
 }
 
 void Reading::OnLogRow(const Statement& statement) {
-  LogRow row{.before = static_cast<uint64_t>(statement.Int(4)),
-             .first = CursorAt(statement, 0),
-             .last = CursorAt(statement, 2),
-             .entries = static_cast<uint64_t>(statement.Int(5)),
-             .bytes = statement.Blob(6)};
+  auto stored = LogRowAt(statement);
+  const LogRow& row = stored.row;
   ++contents_.rows;
   row_fault_.clear();
-  auto fault =
-      FaultOf(row, statement.Blob(7), [this](const CommitEntry& entry) { OnEntry(entry); });
+  auto fault = FaultOf(row, stored.checksum, [this](const CommitEntry& entry) { OnEntry(entry); });
   bool readable = !fault;
   if (!fault) fault = ChainFault(row);
   if (!fault && !row_fault_.empty()) fault = row_fault_;
@@ -172,6 +156,30 @@ void Reading::OnEntry(const CommitEntry& entry) {
 }
 
 }  // namespace
+
+std::string SessionKey(std::string_view user_id, std::string_view device_session_id) {
+  return std::to_string(user_id.size()) + ":" + std::string(user_id) +
+         std::string(device_session_id);
+}
+
+Stored<MetaRow> MetaAt(const Statement& statement) {
+  return {{CursorAt(statement, 0), CursorAt(statement, 2), static_cast<uint64_t>(statement.Int(4))},
+          statement.Blob(5)};
+}
+
+Stored<LogRow> LogRowAt(const Statement& statement) {
+  return {{.before = static_cast<uint64_t>(statement.Int(4)),
+           .first = CursorAt(statement, 0),
+           .last = CursorAt(statement, 2),
+           .entries = static_cast<uint64_t>(statement.Int(5)),
+           .bytes = statement.Blob(6)},
+          statement.Blob(7)};
+}
+
+Stored<RetainedRow> RetainedAt(const Statement& statement) {
+  return {{CursorAt(statement, 0), statement.Text(2), statement.Text(3), statement.Blob(4)},
+          statement.Blob(5)};
+}
 
 std::string LogFault::ToString() const {
   std::string text = table;

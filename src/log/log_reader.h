@@ -23,6 +23,9 @@ struct LogFault {
   std::string ToString() const;
 };
 
+// A session, as one key: of the invalidations for it, the newest is retained.
+std::string SessionKey(std::string_view user_id, std::string_view device_session_id);
+
 struct LogContents {
   MetaRow meta;
   Cursor head;  // the newest entry, or the floor
@@ -34,6 +37,22 @@ struct LogContents {
   static constexpr size_t kFaultsListed = 1000;
 };
 
+// What a SELECT with these beginnings has in its current row; views live until the next step.
+inline constexpr std::string_view kSelectMeta =
+    "SELECT start_sequence, start_ms, floor_sequence, floor_ms, retained_floor, checksum FROM meta";
+inline constexpr std::string_view kSelectLog =
+    "SELECT first, first_ms, last, last_ms, before, entries, bytes, checksum FROM log";
+inline constexpr std::string_view kSelectRetained =
+    "SELECT sequence, ms, user_id, device_session_id, entry, checksum FROM retained";
+template <typename Row>
+struct Stored {
+  Row row;
+  std::string_view checksum;
+};
+Stored<MetaRow> MetaAt(const Statement& statement);
+Stored<LogRow> LogRowAt(const Statement& statement);
+Stored<RetainedRow> RetainedAt(const Statement& statement);
+
 // Takes what ReadLog() finds good. Views live for the call.
 class LogVisitor {
  public:
@@ -43,6 +62,8 @@ class LogVisitor {
   // The entries of a row come before it, also those up to the floor; some also of a bad row.
   virtual void OnEntry(const CommitEntry&) {}
   virtual void OnRow(const LogRow&) {}
+  // Of every fault, also those that are not listed.
+  virtual void OnFault(const LogFault&) {}
 };
 
 // OK when the file is the log of this program and of a version that it knows.

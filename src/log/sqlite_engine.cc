@@ -4,9 +4,9 @@
 #include <optional>
 
 #include "base/check.h"
-#include "event/wire.h"
 #include "log/log_format.h"
 #include "log/log_reader.h"
+#include "log/log_writer.h"
 #include "storage/database.h"
 #include "storage/folder_lock.h"
 
@@ -37,15 +37,18 @@ Error Verdict(const StorageError& error) {
 
 std::unexpected<Error> Failed(const StorageError& error) { return std::unexpected(Verdict(error)); }
 
+std::string WayOut(const std::string& dir) {
+  return "What was there had been acknowledged. See it all with `galaxy-push log verify --data " +
+         dir + "`; then give up what is damaged with `galaxy-push log repair --data " + dir +
+         "`, or restore a backup";
+}
+
 // What a refused start says: which rows, and what can be done.
 Error Damaged(const std::string& dir, const LogContents& contents) {
   std::string text = dir + "/" + std::string(kLogFileName) + " is damaged, nothing was changed. ";
   size_t named = std::min<size_t>(contents.listed.size(), 5);
   for (size_t i = 0; i < named; ++i) text += contents.listed[i].ToString() + "; ";
-  text +=
-      std::to_string(contents.faults) + " in all. What was there had been acknowledged. See it " +
-      "all with `galaxy-push log verify --data " + dir + "`; then give up what is damaged with `" +
-      "galaxy-push log repair --data " + dir + "`, or restore a backup";
+  text += std::to_string(contents.faults) + " in all. " + WayOut(dir);
   return {Code::kInternal, std::move(text), "data"};
 }
 
@@ -81,9 +84,6 @@ struct SqliteEngine::File {
   StorageStatus Create(uint64_t now_ms);
   StorageStatus Prepare();
 
-  StorageStatus WriteMeta();
-  StorageStatus WriteRow(const LogRow& row);
-  StorageStatus WriteRetained(const CommitEntry& entry);
   StorageStatus WriteEntries(std::span<const CommitEntry> entries, uint64_t before,
                              std::vector<Row>& rows);
   StorageStatus SetSync(bool full);
@@ -99,8 +99,8 @@ struct SqliteEngine::File {
   uint64_t wal_pages = 0;  // about: written since the last checkpoint
   uint64_t retained_seen_ms = 0;
   // After the database: they go first.
-  std::optional<Statement> insert_row, delete_row, insert_retained, oldest_retained,
-      delete_retained, update_meta;
+  std::optional<LogWriter> writer;
+  std::optional<Statement> delete_row, oldest_retained, delete_retained;
 
  private:
   explicit File(Database opened) : database(std::move(opened)) {}
@@ -122,6 +122,9 @@ Result<std::unique_ptr<SqliteEngine::File>> SqliteEngine::File::Open(const Optio
                                                                      .checkpoint_pages = 0,
                                                                      .cache_bytes = kCacheBytes,
                                                                      .busy_timeout_ms = kBusyMs});
+  if (!database && database.error().fault == StorageFault::kCorrupt) {
+    return Fail(Code::kInternal, database.error().message + ". " + WayOut(options.dir), "data");
+  }
   if (!database) return Failed(database.error());
   std::unique_ptr<File> file(new File(std::move(*database)));
   file->lock = std::move(lock);
@@ -139,31 +142,22 @@ Result<std::unique_ptr<SqliteEngine::File>> SqliteEngine::File::Open(const Optio
 StorageStatus SqliteEngine::File::Create(uint64_t now_ms) {
   auto transaction = Transaction::Begin(database);
   if (!transaction) return std::unexpected(transaction.error());
-  StorageStatus ok = database.Exec("PRAGMA application_id=" + std::to_string(kLogApplicationId) +
-                                   ";PRAGMA user_version=" + std::to_string(kLogFormatVersion));
-  if (ok) ok = database.Exec(kLogSchema);
+  StorageStatus ok = CreateLogTables(database);
   if (!ok) return ok;
   Cursor start = NewLogStart(now_ms);
   meta = {start, start, start.sequence};
-  if (ok = Prepare(); ok) ok = WriteMeta();
+  if (ok = Prepare(); ok) ok = writer->WriteMeta(meta);
   return ok ? transaction->Commit() : ok;
 }
 
 StorageStatus SqliteEngine::File::Prepare() {
+  StorageResult<LogWriter> prepared_writer = LogWriter::Prepare(database);
+  if (!prepared_writer) return std::unexpected(prepared_writer.error());
+  writer.emplace(std::move(*prepared_writer));
   const std::pair<std::optional<Statement>*, const char*> all[] = {
-      {&insert_row,
-       "INSERT INTO log(first, first_ms, last, last_ms, before, entries, checksum, bytes)"
-       " VALUES(?, ?, ?, ?, ?, ?, ?, ?)"},
       {&delete_row, "DELETE FROM log WHERE first = ?"},
-      // Of the same session or, never, of the same sequence: the newest wins.
-      {&insert_retained,
-       "INSERT OR REPLACE INTO retained(sequence, ms, user_id, device_session_id, checksum, entry)"
-       " VALUES(?, ?, ?, ?, ?, ?)"},
       {&oldest_retained, "SELECT sequence, ms FROM retained ORDER BY sequence LIMIT 1"},
       {&delete_retained, "DELETE FROM retained WHERE sequence = ?"},
-      {&update_meta,
-       "INSERT OR REPLACE INTO meta(id, start_sequence, start_ms, floor_sequence, floor_ms,"
-       " retained_floor, checksum) VALUES(1, ?, ?, ?, ?, ?, ?)"},
   };
   for (const auto& [statement, sql] : all) {
     StorageResult<Statement> prepared = database.Prepare(sql);
@@ -171,45 +165,6 @@ StorageStatus SqliteEngine::File::Prepare() {
     *statement = std::move(*prepared);
   }
   return {};
-}
-
-StorageStatus SqliteEngine::File::WriteMeta() {
-  RowChecksum checksum = ChecksumOf(meta);
-  int place = 0;
-  for (uint64_t number : {meta.log_start.sequence, meta.log_start.time_ms, meta.floor.sequence,
-                          meta.floor.time_ms, meta.retained_floor}) {
-    update_meta->BindInt(++place, Signed(number));
-  }
-  update_meta->BindBlob(++place, AsBytes(checksum));
-  return update_meta->Run();
-}
-
-StorageStatus SqliteEngine::File::WriteRow(const LogRow& row) {
-  RowChecksum checksum = ChecksumOf(row);
-  int place = 0;
-  for (uint64_t number : {row.first.sequence, row.first.time_ms, row.last.sequence,
-                          row.last.time_ms, row.before, row.entries}) {
-    insert_row->BindInt(++place, Signed(number));
-  }
-  insert_row->BindBlob(++place, AsBytes(checksum));
-  insert_row->BindBlob(++place, row.bytes);
-  wal_pages += row.bytes.size() / kLogPageBytes + 2;
-  return insert_row->Run();
-}
-
-StorageStatus SqliteEngine::File::WriteRetained(const CommitEntry& entry) {
-  Result<EntryView> view = DecodePushEvent(EntryMessage(entry.entry));
-  CHECK(view.has_value());
-  RetainedRow row{entry.cursor, view->user_id, view->device_session_id, entry.entry};
-  RowChecksum checksum = ChecksumOf(row);
-  insert_retained->BindInt(1, Signed(row.cursor.sequence));
-  insert_retained->BindInt(2, Signed(row.cursor.time_ms));
-  insert_retained->BindText(3, row.user_id);
-  insert_retained->BindText(4, row.device_session_id);
-  insert_retained->BindBlob(5, AsBytes(checksum));
-  insert_retained->BindBlob(6, row.entry);
-  wal_pages += 2;
-  return insert_retained->Run();
 }
 
 StorageStatus SqliteEngine::File::WriteEntries(std::span<const CommitEntry> entries,
@@ -222,10 +177,12 @@ StorageStatus SqliteEngine::File::WriteEntries(std::span<const CommitEntry> entr
                .last = part.back().cursor,
                .entries = part.size(),
                .bytes = BytesOf(part, joined)};
-    if (StorageStatus ok = WriteRow(row); !ok) return ok;
+    wal_pages += row.bytes.size() / kLogPageBytes + 2;
+    if (StorageStatus ok = writer->WriteRow(row); !ok) return ok;
     for (const CommitEntry& entry : part) {
       if (entry.type != EntryType::kInvalidation) continue;
-      if (StorageStatus ok = WriteRetained(entry); !ok) return ok;
+      wal_pages += 2;
+      if (StorageStatus ok = writer->WriteRetained(entry); !ok) return ok;
     }
     rows.push_back({row.last, row.first.sequence});
     before = row.last.sequence;
@@ -359,7 +316,7 @@ StorageResult<bool> SqliteEngine::TrimUnsynced(const Upkeep& upkeep) {
   if (ok && !retained_left) ok = std::unexpected(retained_left.error());
   bool changed = ok && (*gone > 0 || file.meta.retained_floor != meta_before.retained_floor);
   if (changed && *gone > 0) file.meta.floor = upkeep.floor;
-  if (changed) ok = file.WriteMeta();
+  if (changed) ok = file.writer->WriteMeta(file.meta);
   if (changed && ok) ok = transaction->Commit();
   if (!ok) {
     file.meta = meta_before;
