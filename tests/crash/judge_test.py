@@ -127,6 +127,25 @@ class JudgeTest(unittest.TestCase):
         stream = {"t": 7.5, "what": "stream", "cursor": cursor(7), "resume": "gap", "reason": "unknown", "start": cursor(7), "head": cursor(7), "generation": 2}
         self.finds("4.2", "gap unknown", lambda h: h["recorder"].append(stream))
 
+    def gap_of_the_recorder(self, h):
+        """The recorder came back with cursor 4 when the window began after 7."""
+        h["main"].append({"t": 0, "what": "setting", "wall_offset_s": MS / 1000 + 100, "window_s": 20})
+        h["recorder"] = [r for r in h["recorder"] if r["t"] < 5]
+        h["recorder"].append({"t": 8, "what": "stream", "cursor": cursor(4), "resume": "gap", "reason": "evicted", "start": cursor(7), "head": cursor(7), "generation": 2})
+        h["recorder"].append(dict(self.of(h, "log", id="i-1"), t=8.1))
+
+    def test_a_gap_that_begins_with_the_retained_invalidations(self):
+        history = good()
+        self.gap_of_the_recorder(history)
+        self.assertEqual(self.judge(history).faults, [])
+
+    def test_a_gap_that_begins_without_a_retained_invalidation(self):
+        def spoil(h):
+            self.gap_of_the_recorder(h)
+            h["recorder"][-1] = entry(8, "event", "v", "", "g")
+            h["log"].append(entry(8, "event", "v", "", "g"))
+        self.finds("4.3", "and not " + cursor(6), spoil)
+
     def test_a_generation_that_falls(self):
         stream = {"t": 7.5, "what": "stream", "cursor": cursor(7), "resume": "resumed", "reason": "", "start": cursor(7), "head": cursor(7), "generation": 1}
         self.finds("4.1", "generation", lambda h: h["recorder"].append(stream))

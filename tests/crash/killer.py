@@ -24,16 +24,16 @@ class Killer:
         self.readings = 0
 
     def run(self):
-        long_at = {round(self.left["backend"] * (n + 1) / (self.long_downs + 1)) for n in range(self.long_downs)}
+        # A long absence whenever so many backend kills are left.
+        long_at = [round(self.left["backend"] * (n + 1) / (self.long_downs + 1)) for n in range(self.long_downs)]
         while self.left["backend"] > 0 or self.left["gateway"] > 0:
             self.campaign.check()
             self._live(self.random.expovariate(1 / self.campaign.run_s))
-            if self.random.random() < 0.15:
+            if self.random.random() < 0.2:
                 self._pause_somebody()
             elif self.random.uniform(0, max(0, self.left["backend"]) + max(0, self.left["gateway"])) < self.left["backend"]:
-                aim = "long" if self.left["backend"] in long_at else self._pick(BACKEND_AIMS)
-                long_at.discard(self.left["backend"])
-                getattr(self, "_backend_" + aim)()
+                due = long_at and self.left["backend"] <= long_at[-1] and long_at.pop()
+                getattr(self, "_backend_" + ("long" if due else self._pick(BACKEND_AIMS)))()
             else:
                 getattr(self, "_gateway_" + self._pick(GATEWAY_AIMS))()
 
@@ -81,13 +81,25 @@ class Killer:
         self.campaign.backend.start()
 
     def _backend_checkpoint(self):
-        file = self.campaign.log_path()
-        before, end = file.stat().st_mtime_ns, time.monotonic() + 5
-        while file.stat().st_mtime_ns == before and time.monotonic() < end:
-            time.sleep(0.0002)
-        self.kill_backend("checkpoint" if file.stat().st_mtime_ns != before else "random")
+        """Only a checkpoint writes the database file itself; a start begins with one."""
+        if self.random.random() < 0.5:
+            self.kill_backend("random")
+            before = self._written_at()
+            self.campaign.backend.spawn()
+            self._kill_when_written(before, 1)
+        else:
+            self._kill_when_written(self._written_at(), 6)
         self._down()
         self.campaign.backend.start()
+
+    def _written_at(self):
+        return self.campaign.log_path().stat().st_mtime_ns
+
+    def _kill_when_written(self, before, seconds):
+        end = time.monotonic() + seconds
+        while self._written_at() == before and time.monotonic() < end:
+            time.sleep(0.0001)
+        self.kill_backend("checkpoint" if self._written_at() != before else "random")
 
     def _backend_paused(self):
         self.campaign.backend.pause()

@@ -24,7 +24,7 @@ class Recorder(threading.Thread):
         channel = grpc.insecure_channel(self.campaign.backend_address, options=CHANNEL)
         method = channel.unary_stream("/galaxy.backend.push.v1.Push/SubscribePush", push.GatewaySubscribeRequest.SerializeToString, lambda raw: raw)
         while not self.stopping.is_set():
-            self.call = method(push.GatewaySubscribeRequest(gateway_client_id="recorder", cursor=self.cursor))
+            self.call = method(push.GatewaySubscribeRequest(gateway_client_id="recorder", cursor=self.cursor), wait_for_ready=True)
             try:
                 self._opened({key: value for key, value in self.call.initial_metadata()})
                 for raw in self.call:
@@ -32,7 +32,7 @@ class Recorder(threading.Thread):
                     self.cursor = entry.cursor
                     self.record("entry", **entry.record())
             except grpc.RpcError as error:
-                self.record("end", code=str(error.code()))
+                self.record("end", code=str(error.code()), why=str(error.details())[:200])
                 time.sleep(0.03)
         channel.close()
 
