@@ -340,6 +340,17 @@ TEST_P(Sockets, ListenerMayBeDestroyedByItsCallback) {
   EXPECT_EQ(own, nullptr);
 }
 
+// A plain socket that begins to connect.
+int ConnectTo(uint16_t port) {
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(port);
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to);
+  return fd;
+}
+
 TEST(Listener, SurvivesRunningOutOfDescriptors) {
   FakeClock clock;
   Loop loop(clock);
@@ -353,12 +364,10 @@ TEST(Listener, SurvivesRunningOutOfDescriptors) {
         held.push_back(std::move(connection));
       },
       [&](const Error& failed) { error = failed.message; });
-  int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-  sockaddr_in to{};
-  to.sin_family = AF_INET;
-  to.sin_port = htons(listener->bound().port);
-  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to);
+  int first = ConnectTo(listener->bound().port);
+  // One more than is needed: sanitizers want a descriptor for each type they see the first time.
+  TurnUntil(loop, [&] { return accepted == 1; });
+  int fd = ConnectTo(listener->bound().port);
 
   rlimit before{};
   getrlimit(RLIMIT_NOFILE, &before);
@@ -369,11 +378,12 @@ TEST(Listener, SurvivesRunningOutOfDescriptors) {
   setrlimit(RLIMIT_NOFILE, &none);
   TurnUntil(loop, [&] { return !error.empty(); });
   setrlimit(RLIMIT_NOFILE, &before);
-  EXPECT_EQ(accepted, 0);
+  EXPECT_EQ(accepted, 1);
   EXPECT_NE(error.find("Too many open files"), std::string::npos) << error;
 
   clock.Advance(100);
-  TurnUntil(loop, [&] { return accepted == 1; });
+  TurnUntil(loop, [&] { return accepted == 2; });
+  close(first);
   close(fd);
 }
 

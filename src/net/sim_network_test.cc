@@ -180,6 +180,28 @@ TEST_F(SimNetworkFaults, ACrashedProcessHearsNothingAnyMore) {
   EXPECT_EQ(Send(*server, "x"), 0u);
 }
 
+TEST_F(SimNetworkFaults, AProcessMayCrashInTheMiddleOfItsOwnTurn) {
+  struct Crashes : Recorder {
+    void OnBytes(std::string_view) override {
+      node->loop().Defer([this] { Send(**connection, "after"); });
+      Send(**connection, "before");
+      node->Crash(SimNode::End::kProcess);
+      Send(**connection, "after");
+    }
+    SimNode* node = nullptr;
+    std::unique_ptr<Connection>* connection = nullptr;
+  } crashes;
+  crashes.node = &b;
+  crashes.connection = &server;
+  Up();
+  server->Start(crashes);
+  Send(*client, "go");
+  net.RunFor(1'000);
+  EXPECT_EQ(at_client.received, "before");
+  EXPECT_TRUE(at_client.ended);
+  EXPECT_FALSE(b.running());
+}
+
 TEST_F(SimNetworkFaults, LostPowerSaysNothingAndTheNextBootAnswersWithAReset) {
   client_options.dead_after_ms = 120'000;
   Up();
