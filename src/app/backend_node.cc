@@ -30,7 +30,9 @@ std::unique_ptr<Engine> MakeEngine(const BackendNodeOptions& options, const Cloc
 }  // namespace
 
 BackendNode::BackendNode(const BackendNodeOptions& options, Logger& logger)
-    : drain_ms_(options.drain_ms), logger_(logger), admin_([this] { return backend_->Ready(); }) {
+    : drain_ms_(options.drain_ms),
+      logger_(logger),
+      admin_([this] { return backend_->Ready(); }, [this] { return backend_->Live(); }) {
   reflection_.Add(*backend::push::v1::PushEvent::descriptor()->file());
   reflection_.Add(*backend::publish::v1::PublishResult::descriptor()->file());
   reflection_.Add(*grpc::health::v1::HealthCheckResponse::descriptor()->file());

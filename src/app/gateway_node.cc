@@ -12,13 +12,19 @@ GatewayNode::GatewayNode(Logger& logger) : logger_(logger), admin_([this] { retu
   admin_.AddCollector(CollectProcessMetrics);
   admin_.AddJson("/v1/sessions",
                  [this](const RequestHead& request) { return SessionsJson(request); });
+  admin_.AddAction("/v1/confirm-unknown", [this](const RequestHead&) -> Result<std::string> {
+    return std::string(gateway_->ConfirmUnknown() ? "{\"confirmed\":true}\n"
+                                                  : "{\"confirmed\":false}\n");
+  });
 }
 
 Status GatewayNode::Open(Loop& loop, const GatewayNodeOptions& options) {
   if (Status ok = MakeFolder(options.config.data_dir); !ok) return ok;
   auto keys = GatewayKeys::Load(options.config, loop.clock().WallMs());
   if (!keys) return std::unexpected(keys.error());
-  auto gateway = Gateway::Open(loop, options.config, std::move(*keys));
+  GatewayConfig config = options.config;
+  config.refuse_unknown = options.on_unknown == "refuse";
+  auto gateway = Gateway::Open(loop, std::move(config), std::move(*keys));
   if (!gateway) return std::unexpected(gateway.error());
   gateway_ = std::move(*gateway);
   gateway_->SetLogSink(
@@ -35,6 +41,8 @@ Status GatewayNode::Open(Loop& loop, const GatewayNodeOptions& options) {
                                     {"listen", listen().ToString()},
                                     {"admin", admin().ToString()},
                                     {"backend", options.config.backend.ToString()}});
+  if (options.config.fail_open)
+    logger_.Warn("Gateway fails open: sessions that it cannot vouch for are served.");
   return {};
 }
 

@@ -238,6 +238,32 @@ void AddFeedOptions(OptionTable& table, GatewayConfig& config) {
                     .low = "100ms",
                     .high = "1h"},
                    config.feed_ping_timeout_ms);
+}
+
+void AddFreshnessOptions(OptionTable& table, GatewayNodeOptions& options) {
+  GatewayConfig& config = options.config;
+  table.DurationMs({.name = "stale-after",
+                    .text = "So long after it was last fresh a gateway vouches for nobody any more "
+                            "and is not ready.",
+                    .fallback = "60s",
+                    .low = "100ms",
+                    .high = "1h"},
+                   config.stale_after_ms);
+  table.DurationMs({.name = "stale-spread",
+                    .text = "The spread over which it then closes its connections.",
+                    .fallback = "2m",
+                    .high = "1h"},
+                   config.stale_spread_ms);
+  table.Flag({.name = "fail-open",
+              .text = "Go on serving sessions that may be revoked when it cannot know: a risk, and "
+                      "shown as galaxy_push_gateway_fail_open."},
+             config.fail_open);
+  table.Text({.name = "on-unknown",
+              .text = "When invalidations may be lost for good: admit on the token alone after "
+                      "closing those from before, or refuse until an operator confirms.",
+              .fallback = "admit",
+              .choices = {"admit", "refuse"}},
+             options.on_unknown);
   table.DurationMs(
       {.name = "unknown-spread",
        .text = "When invalidations may be lost: the spread over which connections close.",
@@ -376,10 +402,12 @@ void AddGatewayOptions(OptionTable& table, GatewayNodeOptions& options) {
                   .fallback = "127.0.0.1:7410"},
                  options.config.listen);
   table.HostPort({.name = "admin",
-                  .text = "Where operators look: /metrics, /livez, /readyz, /v1/sessions?user=.",
+                  .text = "Where operators look: /metrics, /livez, /readyz, /v1/sessions?user=, "
+                          "/v1/confirm-unknown.",
                   .fallback = "127.0.0.1:7411"},
                  options.admin);
   AddFeedOptions(table, options.config);
+  AddFreshnessOptions(table, options);
   AddKeyOptions(table, options.config);
   AddSessionOptions(table, options.config);
   AddPlaintext(table, options.plaintext);

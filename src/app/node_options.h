@@ -26,6 +26,7 @@ struct BackendNodeOptions {
 struct GatewayNodeOptions {
   GatewayConfig config;
   Address admin;
+  std::string on_unknown = "admit";  // docs/semantics.md 9.3
   bool plaintext = false;
 };
 

@@ -54,6 +54,10 @@ TEST(NodeOptions, TheGatewaysDefaultsAreThoseOfItsConfiguration) {
   EXPECT_EQ(config.feed_ping_timeout_ms, expected.feed_ping_timeout_ms);
   EXPECT_EQ(config.persist_interval_ms, expected.persist_interval_ms);
   EXPECT_EQ(config.persist_entries, expected.persist_entries);
+  EXPECT_EQ(config.stale_after_ms, expected.stale_after_ms);
+  EXPECT_EQ(config.stale_spread_ms, expected.stale_spread_ms);
+  EXPECT_EQ(config.fail_open, expected.fail_open);
+  EXPECT_EQ(given.on_unknown == "refuse", expected.refuse_unknown);
   EXPECT_EQ(config.unknown_spread_ms, expected.unknown_spread_ms);
   EXPECT_EQ(config.session_lifetime_max_s, expected.session_lifetime_max_s);
   EXPECT_EQ(config.token_leeway_s, expected.token_leeway_s);

@@ -1,5 +1,8 @@
 #include "backend/backend.h"
 
+#include <algorithm>
+#include <string>
+
 #include "backend/json_writer.h"
 #include "http/problem.h"
 
@@ -8,6 +11,8 @@ namespace {
 
 // After the deadline of a drain: for statuses and trailers on their way.
 constexpr uint64_t kLastWordsMs = 1'000;
+// A log that has not turned for so long hangs.
+constexpr uint64_t kHungMs = 60'000;
 
 }  // namespace
 
@@ -19,7 +24,8 @@ Backend::Backend(Loop& loop, BackendConfig config, std::unique_ptr<Log> log)
       publish_(intake_, loop.clock(), config_.publish),
       canary_(loop, intake_, config_.push.canary_ms),
       push_(loop, *log_, config_.push, [this] { canary_.OnAccept(); }),
-      router_(this, {}) {}
+      router_(this, {}),
+      started_ms_(loop.clock().MonoMs()) {}
 
 Backend::~Backend() = default;
 
@@ -53,6 +59,14 @@ void Backend::RunLog() {
 Status Backend::Ready() const {
   if (draining_) return Fail(Code::kUnavailable, "the backend is shutting down");
   return log_->Ready();
+}
+
+Status Backend::Live() const {
+  uint64_t turned_ms = std::max(log_->worked_mono_ms(), started_ms_);
+  uint64_t now_ms = loop_.clock().MonoMs();
+  if (now_ms < turned_ms + kHungMs) return {};
+  return Fail(Code::kInternal,
+              "the log has not turned for " + std::to_string((now_ms - turned_ms) / 1000) + " s");
 }
 
 void Backend::OnRequest(Exchange& exchange) {

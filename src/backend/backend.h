@@ -79,6 +79,9 @@ class Backend final : private RequestHandler {
   const Address& bound() const { return server_->bound(); }
   // OK while it accepts; what /readyz says.
   Status Ready() const;
+  // OK while the log is at work, too; what /livez says. A commit that takes a minute is no longer
+  // one.
+  Status Live() const;
 
   // docs/semantics.md 6.5: stops accepting, commits and acknowledges what was accepted, writes what
   // is in the ring to `deadline_ms`, ends streams with UNAVAILABLE `drain`. `done` runs when every
@@ -110,6 +113,7 @@ class Backend final : private RequestHandler {
   std::unique_ptr<HttpServer> server_;
   std::unique_ptr<LogThread> log_thread_;  // one of the two
   std::unique_ptr<LogOnLoop> log_on_loop_;
+  const uint64_t started_ms_;
   bool draining_ = false;
   Timer drain_timer_;
 };

@@ -46,9 +46,11 @@ struct GatewayConfig {
   uint64_t feed_ping_timeout_ms = 10'000;   // 6.3
   uint64_t persist_interval_ms = 100;       // 7.2
   uint64_t persist_entries = 1'000;         // 7.2
-  uint64_t stale_after_ms = 60'000;         // 9.1: of a lost feed
+  uint64_t stale_after_ms = 60'000;         // 9.1: after it was last FRESH
   uint64_t stale_spread_ms = 120'000;       // 9.2
+  bool fail_open = false;                   // 9.2: STALE turns nobody away
   uint64_t unknown_spread_ms = 120'000;     // 9.3
+  bool refuse_unknown = false;              // 9.3: on-unknown = refuse
 
   // --- sessions
   uint64_t session_lifetime_max_s = 30 * 24 * 3600;  // 8.7

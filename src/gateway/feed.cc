@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "base/ids.h"
 
@@ -106,8 +107,8 @@ FeedOpening Feed::OpenOurs(const Metadata& metadata, std::string_view resume) {
   }
   if (opening.ring != FeedOpening::Ring::kKeep) appended_ = start_;
   // Without canaries nothing announces that a quiet stream is complete (4.1).
-  canary_ = Number(metadata, "push-canary-ms") > 0;
-  if (!canary_ && (!head_ || !start_ || *head_ <= *start_)) {
+  canary_ms_ = Number(metadata, "push-canary-ms");
+  if (canary_ms_ == 0 && (!head_ || !start_ || *head_ <= *start_)) {
     opening.quiet_wait = !vouched_ || retained_due_;
     opening.caught_up = !opening.quiet_wait;
   }
@@ -119,6 +120,7 @@ FeedOpening Feed::OpenForeign(uint64_t mono_ms) {
   foreign_ = true;
   start_.reset();
   head_.reset();
+  canary_ms_ = 0;
   generation_ = 0;
   catching_up_ = false;
   FeedOpening opening{.foreign = true, .caught_up = true};
@@ -160,7 +162,7 @@ Result<FeedStep> Feed::OursStep(const EntryView& entry) {
   step.append = true;
   received_.assign(entry.cursor);
   if (catching_up_) {
-    bool before = head_ && (canary_ ? *step.cursor <= *head_ : *step.cursor < *head_);
+    bool before = head_ && (canary_ms_ > 0 ? *step.cursor <= *head_ : *step.cursor < *head_);
     if (before) {
       auto persisted = CursorOf(persisted_);
       step.skip = !vouched_ && persisted && *step.cursor <= *persisted;
@@ -185,6 +187,12 @@ Result<FeedStep> Feed::ForeignStep(const EntryView& entry, bool known) {
     Process(entry.cursor, std::nullopt);
   }
   return FeedStep{.append = true, .deliver = true};
+}
+
+uint64_t Feed::behind_entries() const {
+  if (!streaming_ || !catching_up_ || !head_ || !start_) return 0;
+  uint64_t at = std::max(start_->sequence, last_ ? last_->sequence : 0);
+  return head_->sequence - std::min(head_->sequence, at);
 }
 
 void Feed::PassBarrier() {
@@ -218,15 +226,17 @@ uint64_t Feed::Backoff(bool longest) {
   return random_(std::min(bound, config_.backoff_max_ms));  // 6.4: full jitter
 }
 
+void Feed::NoteEnd(uint64_t mono_ms) {
+  bool was_streaming = std::exchange(streaming_, false);
+  if (!was_streaming) return;
+  ended_ms_ = mono_ms;
+  uint64_t lived_ms = mono_ms - opened_ms_;
+  if (lived_ms >= config_.backoff_reset_ms) attempts_ = 0;
+  if (lived_ms >= config_.superseded_max_ms) superseded_delay_ms_ = 0;
+}
+
 FeedRetry Feed::OnEnd(const GrpcEnd& end, uint64_t mono_ms) {
-  bool was_streaming = streaming_;
-  streaming_ = false;
-  if (was_streaming) {
-    ended_ms_ = mono_ms;
-    uint64_t lived_ms = mono_ms - opened_ms_;
-    if (lived_ms >= config_.backoff_reset_ms) attempts_ = 0;
-    if (lived_ms >= config_.superseded_max_ms) superseded_delay_ms_ = 0;
-  }
+  NoteEnd(mono_ms);
   std::string_view reason = Text(end.trailers, "push-close-reason");
   bool superseded = end.status == GrpcStatus::kAborted &&
                     (reason == "superseded" || (reason.empty() && end.message == "superseded"));
@@ -260,6 +270,11 @@ FeedRetry Feed::OnFault(uint64_t mono_ms) {
   streaming_ = false;
   ended_ms_ = mono_ms;
   return {.delay_ms = Backoff(/*longest=*/true), .alarm = true, .cause = "fault"};
+}
+
+FeedRetry Feed::OnStuck(uint64_t mono_ms) {
+  NoteEnd(mono_ms);
+  return {.delay_ms = Backoff(/*longest=*/false), .alarm = true, .cause = "stuck"};
 }
 
 }  // namespace galaxy::push

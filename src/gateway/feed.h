@@ -85,6 +85,8 @@ class Feed {
   bool OnQuiet();
   FeedRetry OnEnd(const GrpcEnd& end, uint64_t mono_ms);
   FeedRetry OnFault(uint64_t mono_ms);
+  // It is open and of no use any more (Freshness::StuckAt); it is to be ended with its connection.
+  FeedRetry OnStuck(uint64_t mono_ms);
 
   const std::string& processed() const { return processed_; }
   bool foreign() const { return foreign_; }
@@ -95,7 +97,14 @@ class Feed {
   bool unknown() const { return unknown_; }
   // It was so when the last process ended.
   void RememberUnknown() { unknown_ = true; }
+  // An operator has taken note (9.3).
+  void ForgetUnknown() { unknown_ = false; }
+  // Of the current stream: 0 without canaries; the newest entry when it was accepted.
+  uint64_t canary_ms() const { return canary_ms_; }
+  const std::optional<Cursor>& head() const { return head_; }
   uint64_t generation() const { return generation_; }
+  // What of the log before `head` is still to come; 0 past it.
+  uint64_t behind_entries() const;
 
  private:
   FeedOpening OpenOurs(const Metadata& metadata, std::string_view resume);
@@ -105,6 +114,7 @@ class Feed {
   void Process(std::string_view cursor, const std::optional<Cursor>& place);
   void PassBarrier();
   uint64_t Backoff(bool longest);
+  void NoteEnd(uint64_t mono_ms);
 
   const GatewayConfig& config_;
   std::function<uint64_t(uint64_t)> random_;
@@ -124,7 +134,7 @@ class Feed {
   bool streaming_ = false;
   bool foreign_ = false;
   bool catching_up_ = false;
-  bool canary_ = true;
+  uint64_t canary_ms_ = 0;
   std::optional<Cursor> start_;
   std::optional<Cursor> head_;
   std::optional<Cursor> last_;

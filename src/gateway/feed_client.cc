@@ -64,12 +64,15 @@ FeedClient::FeedClient(Loop& loop, const GatewayConfig& config, StateWriter& sta
       shard_(shard),
       log_(log),
       feed_(config, persisted.cursor, RandomUpTo),
+      vouching_(loop, config, shard, log, [this] { Stuck(); }),
       throttle_(config.persist_interval_ms, config.persist_entries),
       saved_(std::move(persisted)),
       channel_(GrpcChannel::New(loop, config.backend, ClientLimits(config))) {
   // After that time no token is left that lost invalidations could have meant.
   bool matters = loop.clock().WallMs() < saved_.unknown_ms + RevokedKeepMs();
-  if (saved_.unknown_ms > 0 && matters) feed_.RememberUnknown();
+  if (saved_.unknown_ms == 0 || !matters) return;
+  feed_.RememberUnknown();
+  if (config.refuse_unknown) vouching_.Hold();  // a restart is no confirmation (9.3)
 }
 
 FeedClient::~FeedClient() = default;
@@ -80,7 +83,7 @@ void FeedClient::Stop() {
   stopped_ = true;
   retry_.Cancel();
   silence_.Cancel();
-  stale_.Cancel();
+  vouching_.Stop();
   probe_.reset();
   call_.reset();
   stats_.connected = false;
@@ -97,6 +100,7 @@ void FeedClient::Connect() {
   call_ = channel_->Start(kSubscribePath, std::move(request.metadata), 0, *this);
   call_->Write(SubscribeRequestBytes(request.gateway_client_id, request.cursor));
   call_->HalfClose();
+  vouching_.OnConnect();
   WatchSilence();
 }
 
@@ -124,6 +128,7 @@ void FeedClient::OnMetadata(const Metadata& metadata) {
 
 void FeedClient::Open(const FeedOpening& opening) {
   stats_.connected = true;
+  vouching_.OnOpen(feed_.canary_ms(), feed_.head());
   channel_->SetPingFloor(opening.foreign ? kForeignPingMs : 0);
   if (opening.ring == FeedOpening::Ring::kReset) shard_.ResetRing(opening.floor, opening.foreign);
   if (opening.ring == FeedOpening::Ring::kGap) {
@@ -132,16 +137,41 @@ void FeedClient::Open(const FeedOpening& opening) {
     Note(Gateway::LogLevel::kWarning, "The feed has a gap.",
          {{"reason", opening.gap_reason}, {"head", opening.floor}});
   }
-  if (opening.unknown) {
-    Note(Gateway::LogLevel::kWarning,
-         "Invalidations may have been lost; connections from before are closed.",
-         {{"spread_ms", std::to_string(config_.unknown_spread_ms)}});
-    shard_.CloseUnvouched(config_.unknown_spread_ms);
-  }
+  if (opening.unknown) Unknown();
   Note(Gateway::LogLevel::kInfo, "The feed is open.",
        {{"foreign", opening.foreign ? "yes" : "no"}});
   if (opening.caught_up) BarrierPassed();
   if (opening.quiet_wait) ArmQuiet();
+}
+
+// 9.3
+void FeedClient::Unknown() {
+  if (config_.refuse_unknown) {
+    Note(Gateway::LogLevel::kWarning,
+         "Invalidations may have been lost; nobody is admitted before an operator confirms.", {});
+    return vouching_.Hold();
+  }
+  Note(Gateway::LogLevel::kWarning,
+       "Invalidations may have been lost; connections from before are closed.",
+       {{"spread_ms", std::to_string(config_.unknown_spread_ms)}});
+  shard_.CloseUnvouched(config_.unknown_spread_ms);
+}
+
+bool FeedClient::ConfirmUnknown() {
+  if (!feed_.unknown()) return false;
+  Note(Gateway::LogLevel::kWarning, "An operator has confirmed that invalidations may be lost.",
+       {{"held", vouching_.held() ? "yes" : "no"}});
+  feed_.ForgetUnknown();
+  vouching_.Confirm();
+  throttle_.Count(1);  // it is persisted, too
+  return true;
+}
+
+std::string FeedClient::stale_reason() const {
+  if (vouching_.state() != FreshState::kStale) return "";
+  if (vouching_.held()) return "invalidations may be lost, and no operator has confirmed that";
+  if (!feed_.vouched()) return "the feed has not passed its catch-up barrier";
+  return "nothing young has come from the backend for too long";
 }
 
 void FeedClient::ArmQuiet() {
@@ -152,10 +182,8 @@ void FeedClient::ArmQuiet() {
 }
 
 void FeedClient::BarrierPassed() {
-  stale_.Cancel();
-  shard_.StopSpread(Code::kStale);
   shard_.Deliver();
-  shard_.SetVouching(true);
+  vouching_.OnBarrier();
   throttle_.Count(1);
 }
 
@@ -163,6 +191,7 @@ void FeedClient::OnBytes(std::string_view bytes) {
   if (ignoring_ || stopped_) return;
   stats_.bytes += bytes.size();
   bytes_ms_ = loop_.clock().MonoMs();
+  vouching_.OnBytes();
   splitter_->Feed(bytes);
   std::string_view framed;
   for (;;) {
@@ -179,34 +208,43 @@ Status FeedClient::Take(std::string_view framed) {
   if (!entry) return std::unexpected(entry.error());
   ++stats_.entries;
   bool known = shard_.ring().foreign() && shard_.ring().Contains(entry->cursor);
+  bool vouched = feed_.vouched();
   auto step = feed_.OnEntry(*entry, known);
   if (!step) return std::unexpected(step.error());
   if (step->ignore) {
     ++stats_.duplicates;
     return {};
   }
-  if (step->cursor) stats_.newest_time_ms = step->cursor->time_ms;
   if (entry->type == EntryType::kInvalidation) {
     shard_.Invalidate(*entry, step->cursor);
     throttle_.Count(1);
     // Not the retained ones at a start: there may be millions, and they were told of before.
     if (step->append && !step->skip) NoteInvalidation(*entry);
   }
-  if (entry->type == EntryType::kNone) ++stats_.unknown_kinds;
-  if (entry->type == EntryType::kEvent && entry->user_id == kCanaryUser) ++stats_.canaries;
+  Count(*entry, *step, vouched);
   if (step->append) shard_.Append(message, *entry, step->deliver && !step->caught_up);
   if (step->skip) shard_.SkipDelivery();
   if (step->caught_up) BarrierPassed();
-  if (step->deliver) throttle_.Count(1);
+  if (step->deliver) {
+    throttle_.Count(1);
+    if (step->cursor) vouching_.OnEntry(*step->cursor);
+  }
   return {};
 }
 
-// 9.1, 9.2: who has heard nothing for so long may serve sessions that were revoked long ago.
-void FeedClient::BecomeStale() {
-  shard_.SetVouching(false);
-  shard_.CloseSpread(Code::kStale, config_.stale_spread_ms);
-  Note(Gateway::LogLevel::kWarning, "The feed was away for too long; nobody is vouched for.",
-       {{"close_spread_ms", std::to_string(config_.stale_spread_ms)}});
+// `vouched`: the gateway served clients before this entry came.
+void FeedClient::Count(const EntryView& entry, const FeedStep& step, bool vouched) {
+  stats_.entry_ms = loop_.clock().MonoMs();
+  if (step.cursor) stats_.newest_time_ms = step.cursor->time_ms;
+  if (entry.type == EntryType::kNone) ++stats_.unknown_kinds;
+  if (entry.type == EntryType::kEvent && entry.user_id == kCanaryUser) {
+    ++stats_.canaries;
+    stats_.canary_ms = stats_.entry_ms;
+  }
+  bool applied = entry.type == EntryType::kInvalidation && step.append && vouched && step.cursor;
+  if (!applied) return;
+  uint64_t wall_ms = loop_.clock().WallMs();
+  stats_.invalidation.ObserveMs(wall_ms - std::min(wall_ms, step.cursor->time_ms));
 }
 
 void FeedClient::NoteInvalidation(const EntryView& entry) {
@@ -259,6 +297,15 @@ void FeedClient::Fault(const Error& error) {
   });
 }
 
+// PINGs are answered, and yet nothing comes: neither this stream nor its connection is trusted any
+// more.
+void FeedClient::Stuck() {
+  probe_.reset();
+  call_.reset();
+  channel_ = GrpcChannel::New(loop_, config_.backend, ClientLimits(config_));
+  Retry(feed_.OnStuck(loop_.clock().MonoMs()), "nothing young has come for too long");
+}
+
 void FeedClient::OnEnd(const GrpcEnd& end) {
   if (ignoring_ || stopped_) return;
   Retry(feed_.OnEnd(end, loop_.clock().MonoMs()), end.message);
@@ -268,9 +315,8 @@ void FeedClient::Retry(const FeedRetry& retry, std::string_view message) {
   stats_.connected = false;
   silence_.Cancel();
   probe_.reset();
-  if (!stale_.running() && shard_.vouching()) {
-    stale_ = loop_.RunAfter(config_.stale_after_ms, [this] { BecomeStale(); });
-  }
+  vouching_.OnEnd();
+  ++stats_.ends[retry.cause];
   if (retry.alarm) ++stats_.alarms;
   Note(retry.alarm ? Gateway::LogLevel::kWarning : Gateway::LogLevel::kInfo, "The feed has ended.",
        {{"cause", std::string(retry.cause)},

@@ -2,17 +2,20 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "base/histogram.h"
 #include "event/message_splitter.h"
 #include "gateway/config.h"
 #include "gateway/feed.h"
 #include "gateway/gateway.h"
 #include "gateway/shard.h"
 #include "gateway/state_writer.h"
+#include "gateway/vouching.h"
 #include "grpc/client.h"
 #include "net/loop.h"
 
@@ -28,8 +31,12 @@ struct FeedStats {
   uint64_t alarms = 0;
   uint64_t gaps = 0;
   uint64_t canaries = 0;
-  uint64_t newest_time_ms = 0;  // of the newest entry's cursor; 0 for foreign ones
-  bool connected = false;       // a stream is accepted
+  uint64_t newest_time_ms = 0;                // of the newest entry's cursor; 0 for foreign ones
+  std::map<std::string_view, uint64_t> ends;  // by cause
+  std::optional<uint64_t> entry_ms;           // when the newest came, monotonic
+  std::optional<uint64_t> canary_ms;
+  LatencyHistogram invalidation;  // from the cursor's time to applied, while vouching
+  bool connected = false;         // a stream is accepted
 };
 
 // Asks whether the peer of a silent stream is alive: any answer at all to a health check, also that
@@ -73,7 +80,14 @@ class FeedClient final : public GrpcClientHandler {
   // Forgets what was revoked too long ago to matter (8.7), in memory and on disk.
   void ForgetRevoked();
 
+  // 9.3: an operator has taken note that invalidations may be lost. True when that was waited for.
+  bool ConfirmUnknown();
+
+  // Why the gateway is STALE, in a sentence; empty when it is not.
+  std::string stale_reason() const;
+
   const Feed& feed() const { return feed_; }
+  const Vouching& vouching() const { return vouching_; }
   const FeedStats& stats() const { return stats_; }
 
  private:
@@ -84,14 +98,16 @@ class FeedClient final : public GrpcClientHandler {
   void Connect();
   void Open(const FeedOpening& opening);
   Status Take(std::string_view framed);
-  void BecomeStale();
+  void Count(const EntryView& entry, const FeedStep& step, bool vouched);
   void NoteInvalidation(const EntryView& entry);
   void Save(uint32_t forget_before_s = 0);
   uint64_t RevokedKeepMs() const {
     return 1000 * RevokedKeepSeconds(config_.session_lifetime_max_s, config_.token_leeway_s);
   }
+  void Unknown();
   void BarrierPassed();
   void Fault(const Error& error);
+  void Stuck();
   void Retry(const FeedRetry& retry, std::string_view message);
   void WatchSilence();
   void Probe();
@@ -104,6 +120,7 @@ class FeedClient final : public GrpcClientHandler {
   Shard& shard_;
   Gateway::LogSink& log_;
   Feed feed_;
+  Vouching vouching_;
   FeedStats stats_;
   SaveThrottle throttle_;
   Persisted saved_;
@@ -117,7 +134,6 @@ class FeedClient final : public GrpcClientHandler {
   uint64_t bytes_ms_ = 0;  // when the stream last said something
   Timer retry_;
   Timer silence_;  // no metadata, or with quiet_wait no entry
-  Timer stale_;    // runs while the feed is away
 };
 
 // The bytes of galaxy.backend.push.v1.GatewaySubscribeRequest.

@@ -64,7 +64,7 @@ class FeedPingTest : public GatewayTest {
                      {"push-head-cursor", ScriptedBackend::At(10)},
                      {"push-invalidations", "complete"},
                      {"push-generation", "1"},
-                     {"push-canary-ms", "5000"}};
+                     {"push-canary-ms", "0"}};  // nothing but PINGs comes
 };
 
 TEST_F(FeedPingTest, OurBackendIsPingedEveryTwentySeconds) {  // semantics.md 6.3

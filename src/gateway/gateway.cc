@@ -244,6 +244,10 @@ Gateway::~Gateway() = default;
 Result<std::unique_ptr<Gateway>> Gateway::Open(Loop& loop, GatewayConfig config, GatewayKeys keys) {
   if (auto id = CheckId("id", config.id); !id) return std::unexpected(id.error());
   if (config.id.empty()) return Fail(Code::kInvalidArgument, "a gateway needs an id", "id");
+  if (config.fail_open && config.refuse_unknown) {
+    return Fail(Code::kInvalidArgument, "fail-open and on-unknown = refuse contradict each other",
+                "fail-open");
+  }
   if (config.batch_size < 1 || config.batch_size > kBatchSizeMax) {
     return Fail(Code::kInvalidArgument, "batch_size is 1 to 256", "batch_size");
   }
@@ -272,12 +276,16 @@ std::string Gateway::not_ready_reason() const {
   if (parts_->feed.feed().superseded()) {
     return "another process subscribed with the same gateway id";
   }
-  if (!parts_->shard.vouching()) return "the feed has not passed its catch-up barrier";
+  if (std::string stale = parts_->feed.stale_reason(); !stale.empty()) return stale;
   if (parts_->keys.envelope->ActiveAt(parts_->loop.clock().WallMs()) == nullptr) {
     return "no envelope key is active yet";
   }
   return "";
 }
+
+FreshState Gateway::freshness() const { return parts_->feed.vouching().state(); }
+
+bool Gateway::ConfirmUnknown() { return parts_->feed.ConfirmUnknown(); }
 
 void Gateway::Drain(std::function<void()> done) { parts_->Drain(std::move(done)); }
 
@@ -285,7 +293,11 @@ void Gateway::SetLogSink(LogSink sink) { parts_->log = std::move(sink); }
 
 void Gateway::CollectMetrics(MetricList& out) const {
   MetricWriter metrics(out);
-  AddFeedMetrics(parts_->feed, parts_->loop.clock().WallMs(), metrics);
+  AddFeedMetrics(parts_->feed, parts_->loop.clock().MonoMs(), metrics);
+  AddVouchingMetrics(parts_->feed.vouching(), parts_->loop.clock().MonoMs(), metrics);
+  metrics.Gauge("galaxy_push_gateway_fail_open",
+                "1 when this gateway is set to serve sessions that it cannot vouch for.",
+                parts_->config.fail_open ? 1 : 0);
   AddShardMetrics(parts_->shard, metrics);
   AddEdgeMetrics(parts_->edge.stats(), metrics);
   const HttpStats& http = parts_->server->stats();

@@ -13,6 +13,7 @@
 #include "base/metric.h"
 #include "envelope/keys.h"
 #include "gateway/config.h"
+#include "gateway/freshness.h"
 #include "net/address.h"
 
 namespace galaxy::push {
@@ -55,10 +56,15 @@ class Gateway {
   Gateway& operator=(const Gateway&) = delete;
 
   const Address& bound() const;
-  // docs/semantics.md 9.4: the feed has passed its catch-up barrier and connections are accepted.
+  // docs/semantics.md 9.4: FRESH or SUSPECT, and connections are accepted.
   bool ready() const;
   // Why not, in one sentence for /readyz; empty when ready.
   std::string not_ready_reason() const;
+
+  FreshState freshness() const;
+  // 9.3: an operator has taken note that invalidations may be lost for good: takes the warning
+  // down, and ends the wait of `on-unknown = refuse`. False when there was neither.
+  bool ConfirmUnknown();
 
   // docs/semantics.md 6.5. `done` runs once, when the last connection is gone and the cursor is on
   // disk; at the latest after the drain window.

@@ -46,7 +46,7 @@ class ScriptedBackend {
                 {"push-head-cursor", At(head)},
                 {"push-invalidations", invalidations},
                 {"push-generation", "1"},
-                {"push-canary-ms", "5000"}};
+                {"push-canary-ms", std::to_string(canary_ms)}};
   }
   static std::string At(uint64_t n) { return Cursor{n, 1'763'850'000'000 + n}.Format(); }
 
@@ -68,6 +68,15 @@ class ScriptedBackend {
           .cursor = cursor});
   }
   void Canary(uint64_t n) { Event(n, kCanaryUser); }
+  // One that was published at that moment, as freshness wants it.
+  void Canary(const Cursor& at) {
+    std::string cursor = at.Format();
+    Send({.type = EntryType::kEvent,
+          .user_id = kCanaryUser,
+          .kind = "k",
+          .payload = "{}",
+          .cursor = cursor});
+  }
   void Invalidation(uint64_t n, std::string_view user, std::string_view device) {
     std::string cursor = At(n);
     Send({.type = EntryType::kInvalidation,
@@ -93,6 +102,7 @@ class ScriptedBackend {
   };
   std::vector<Subscription> subscriptions;
   Metadata metadata;
+  uint64_t canary_ms = 5'000;
   int cancelled = 0;
 
  private:
@@ -158,6 +168,18 @@ class GatewayTest : public testing::Test {
     }
   }
 
+  // The same with the backend's canaries.
+  void PassLive(uint64_t ms) {
+    for (; ms > 0; ms -= std::min<uint64_t>(ms, 5'000)) {
+      Pass(std::min<uint64_t>(ms, 5'000));
+      CanaryNow();
+    }
+  }
+  void CanaryNow() {
+    backend.Canary(Cursor{++canary_sequence, clock.WallMs()});
+    TurnSome(loop);
+  }
+
   std::string Token(std::string user, std::string session, int64_t lifetime_s = 3600) {
     uint64_t now_s = clock.WallMs() / 1000;
     return MintToken({.issuer = "iss",
@@ -218,11 +240,14 @@ class GatewayTest : public testing::Test {
     EXPECT_TRUE(state) << state.error().message;
     return state ? state->cursor : "";
   }
-  double Metric(std::string_view name) {
+  double Metric(std::string_view name, std::string_view label = "") {
     MetricList list;
     gateway->CollectMetrics(list);
     double sum = 0;
-    for (auto& sample : list) sum += sample.name == name ? sample.value : 0;
+    for (auto& sample : list) {
+      bool labelled = label.empty() || (!sample.labels.empty() && sample.labels[0].second == label);
+      if (sample.name == name && labelled) sum += sample.value;
+    }
     return sum;
   }
 
@@ -231,6 +256,7 @@ class GatewayTest : public testing::Test {
   TokenKey login = TokenKey::Generate(TokenAlg::kEdDsa);
   SigningKeys::Snapshot envelope = *SigningKeys::FromKeys({SigningKey::Generate(0)});
   ScriptedBackend backend{loop};
+  uint64_t canary_sequence = 1'000;
   GatewayConfig config;
   std::unique_ptr<Gateway> gateway;
 };

@@ -6,6 +6,7 @@
 #include "gateway/feed_client.h"
 #include "gateway/shard.h"
 #include "gateway/state_writer.h"
+#include "gateway/vouching.h"
 
 namespace galaxy::push {
 namespace {
@@ -25,7 +26,7 @@ void AddByCode(std::string_view name, std::string_view help,
 
 }  // namespace
 
-void AddFeedMetrics(const FeedClient& client, uint64_t wall_ms, MetricWriter& metrics) {
+void AddFeedMetrics(const FeedClient& client, uint64_t mono_ms, MetricWriter& metrics) {
   const FeedStats& stats = client.stats();
   const Feed& feed = client.feed();
   auto counter = [&](std::string_view name, std::string_view help, uint64_t value) {
@@ -51,12 +52,52 @@ void AddFeedMetrics(const FeedClient& client, uint64_t wall_ms, MetricWriter& me
                 feed.superseded() ? 1 : 0);
   metrics.Gauge("galaxy_push_feed_invalidations_unknown",
                 "1 once invalidations may have been lost for good.", feed.unknown() ? 1 : 0);
-  if (stats.newest_time_ms > 0) {
-    double age =
-        wall_ms > stats.newest_time_ms ? static_cast<double>(wall_ms - stats.newest_time_ms) : 0;
-    metrics.Gauge("galaxy_push_feed_newest_age_seconds", "Age of the newest entry received.",
-                  age / 1000);
+  metrics.Gauge("galaxy_push_feed_behind_entries",
+                "How far the feed is behind the backend's head of when it was accepted; 0 once "
+                "that is reached.",
+                static_cast<double>(feed.behind_entries()));
+  for (const auto& [cause, count] : stats.ends) {
+    metrics.Counter("galaxy_push_feed_ends_total", "Ends of a subscription, by cause.",
+                    static_cast<double>(count), {{"cause", std::string(cause)}});
   }
+  auto since = [&](std::string_view name, std::string_view help, std::optional<uint64_t> at_ms) {
+    if (at_ms) metrics.Gauge(name, help, static_cast<double>(mono_ms - *at_ms) / 1000);
+  };
+  since("galaxy_push_feed_silence_seconds", "Since the newest entry was received.", stats.entry_ms);
+  since("galaxy_push_feed_canary_age_seconds", "Since the newest canary was received.",
+        stats.canary_ms);
+  metrics.Histogram("galaxy_push_gateway_invalidation_apply_seconds",
+                    "From the publish time of an invalidation to its application here, by the two "
+                    "hosts' clocks.",
+                    stats.invalidation);
+}
+
+void AddVouchingMetrics(const Vouching& vouching, uint64_t mono_ms, MetricWriter& metrics) {
+  const Vouching::Stats& stats = vouching.stats();
+  for (FreshState state : {FreshState::kStale, FreshState::kSuspect, FreshState::kFresh}) {
+    std::string name(FreshStateName(state));
+    metrics.Gauge("galaxy_push_gateway_freshness", "1 at the state that the gateway is in.",
+                  vouching.state() == state ? 1 : 0, {{"state", name}});
+    metrics.Counter(
+        "galaxy_push_gateway_freshness_changes_total", "Changes of state, by the new one.",
+        static_cast<double>(stats.changes[static_cast<size_t>(state)]), {{"state", name}});
+  }
+  metrics.Gauge("galaxy_push_gateway_unknown_held",
+                "1 while nobody is admitted before an operator confirms.", vouching.held() ? 1 : 0);
+  metrics.Counter("galaxy_push_gateway_unknown_confirmed_total",
+                  "Times that an operator confirmed lost invalidations.",
+                  static_cast<double>(stats.confirmations));
+  metrics.Counter("galaxy_push_feed_stuck_total",
+                  "Streams ended because they were open and yet of no use.",
+                  static_cast<double>(stats.stuck));
+  auto seconds = [&](std::string_view name, std::string_view help, std::optional<uint64_t> ms) {
+    if (ms) metrics.Gauge(name, help, static_cast<double>(*ms) / 1000);
+  };
+  seconds("galaxy_push_feed_newest_age_seconds",
+          "Age of the newest entry processed, whatever the hosts' clocks say.",
+          vouching.freshness().AgeMs(mono_ms));
+  seconds("galaxy_push_feed_lag_seconds", "How long the newest entry processed was on its way.",
+          vouching.freshness().lag_ms());
 }
 
 void AddShardMetrics(Shard& shard, MetricWriter& metrics) {
@@ -77,6 +118,8 @@ void AddShardMetrics(Shard& shard, MetricWriter& metrics) {
   counter("galaxy_push_gateway_ring_evicted_total", "Entries that left for the byte cap.",
           shard.ring().evicted_by_cap());
   counter("galaxy_push_gateway_admitted_total", "Connections admitted.", stats.admitted);
+  counter("galaxy_push_gateway_admitted_stale_total",
+          "Connections admitted while STALE, by fail-open.", stats.admitted_stale);
   counter("galaxy_push_gateway_events_delivered_total", "Events queued for a connection, live.",
           stats.events_delivered);
   counter("galaxy_push_gateway_events_replayed_total", "Events queued for a connection, replayed.",
@@ -94,6 +137,10 @@ void AddShardMetrics(Shard& shard, MetricWriter& metrics) {
   counter("galaxy_push_gateway_torn_total", "Connections reset amid a frame.", stats.resets);
   counter("galaxy_push_gateway_refresh_refused_total", "Token refreshes of another session.",
           stats.refresh_refused);
+  metrics.Histogram("galaxy_push_gateway_delivery_seconds",
+                    "From the publish time of an event to its connections' queues, live, by the "
+                    "two hosts' clocks.",
+                    stats.delivery);
   AddByCode("galaxy_push_gateway_closed_total", "Connections that we ended, by code.", stats.closed,
             metrics);
 }

@@ -9,6 +9,7 @@ namespace galaxy::push {
 
 class FeedClient;
 class Shard;
+class Vouching;
 struct EdgeStats;
 struct StateWriterStats;
 
@@ -39,7 +40,8 @@ class MetricWriter {
   MetricList& out_;
 };
 
-void AddFeedMetrics(const FeedClient& feed, uint64_t wall_ms, MetricWriter& metrics);
+void AddFeedMetrics(const FeedClient& feed, uint64_t mono_ms, MetricWriter& metrics);
+void AddVouchingMetrics(const Vouching& vouching, uint64_t mono_ms, MetricWriter& metrics);
 void AddShardMetrics(Shard& shard, MetricWriter& metrics);
 void AddStateMetrics(const StateWriterStats& stats, uint64_t mono_ms, MetricWriter& metrics);
 void AddEdgeMetrics(const EdgeStats& stats, MetricWriter& metrics);

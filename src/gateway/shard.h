@@ -11,6 +11,7 @@
 #include "auth/jwt.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/histogram.h"
 #include "event/cursor.h"
 #include "event/entry.h"
 #include "gateway/client_session.h"
@@ -29,6 +30,7 @@ struct ShardStats {
   uint64_t batches_signed = 0;
   uint64_t frames_dropped = 0;  // queued bytes of sessions that ended, in queues
   uint64_t admitted = 0;
+  uint64_t admitted_stale = 0;  // of those, with nobody to vouch for them (fail-open)
   uint64_t invalidations = 0;
   uint64_t sessions_closed_by_invalidation = 0;
   uint64_t resets = 0;
@@ -36,6 +38,7 @@ struct ShardStats {
   uint64_t gaps = 0;
   std::array<uint64_t, kCodeCount> closed{};   // connections that we ended, by code
   std::array<uint64_t, kCodeCount> refused{};  // admissions, by code
+  LatencyHistogram delivery;  // from the cursor's time to the connections' queues, live
 };
 
 // Shard is what a gateway does on one loop: it holds the replay ring, the index, the revoked set
@@ -93,8 +96,12 @@ class Shard {
 
   // --- from the edge
 
-  // Whether new sessions can be vouched for; false at start (9.1).
-  void SetVouching(bool vouching) { vouching_ = vouching; }
+  // Whether new sessions can be vouched for; false at start (9.1). `admit_anyway`: they are let in
+  // all the same, and counted (9.2, fail-open).
+  void SetVouching(bool vouching, bool admit_anyway = false) {
+    vouching_ = vouching;
+    admit_anyway_ = admit_anyway;
+  }
   bool vouching() const { return vouching_; }
 
   // Lets a session in: index first, revoked set second (8.3), then the resume decision (7.4). On an
@@ -212,6 +219,7 @@ class Shard {
 
   uint64_t delivered_ = 0;
   bool vouching_ = false;
+  bool admit_anyway_ = false;
   bool work_wanted_ = false;
   uint64_t signing_failures_ = 0;
 

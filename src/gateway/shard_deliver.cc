@@ -87,6 +87,12 @@ void Shard::Commit() {
 
 namespace {
 
+// Since the entry's publish time; 0 for an opaque cursor, and when our clock is behind.
+uint64_t AgeMs(std::string_view cursor, uint64_t wall_ms) {
+  auto parsed = Cursor::Parse(cursor);
+  return parsed ? wall_ms - std::min(wall_ms, parsed->time_ms) : 0;
+}
+
 // Calls `use` for each live session that `event` is for.
 template <typename Use>
 void ForRecipients(const UserNode& node, std::string_view device_session_id, Use use) {
@@ -101,6 +107,8 @@ void ForRecipients(const UserNode& node, std::string_view device_session_id, Use
 void Shard::CommitSome(size_t count) {
   std::vector<const UserNode*> nodes;
   std::vector<std::string_view> targets;
+  std::vector<uint64_t> ages_ms;
+  uint64_t wall_ms = clock_.WallMs();
   batch_.Clear();
   for (size_t i = 0; i < count; ++i) {
     EntryView event = ring_.View(pending_[i]);
@@ -113,19 +121,23 @@ void Shard::CommitSome(size_t count) {
     batch_.Add(event, encodings);
     nodes.push_back(node);
     targets.push_back(event.device_session_id);
+    ages_ms.push_back(AgeMs(event.cursor, wall_ms));
   }
   pending_.erase(pending_.begin(), pending_.begin() + static_cast<ptrdiff_t>(count));
   if (batch_.size() == 0) return;
-  if (!batch_.Seal(clock_.WallMs())) {
+  if (!batch_.Seal(wall_ms)) {
     ++signing_failures_;
     return CloseRecipients(nodes);
   }
   ++stats_.batches_signed;
   for (size_t i = 0; i < nodes.size(); ++i) {
+    uint64_t recipients = 0;
     ForRecipients(*nodes[i], targets[i], [&](ClientSession& to) {
       Enqueue(to, batch_.Frame(i, to.encoding()));
-      ++stats_.events_delivered;
+      ++recipients;
     });
+    stats_.events_delivered += recipients;
+    if (!ring_.foreign()) stats_.delivery.ObserveMs(ages_ms[i], recipients);
   }
   batch_.Clear();
 }

@@ -132,6 +132,7 @@ void Log::SetReady(Status ready) {
 }
 
 bool Log::Work(uint64_t wall_ms, uint64_t mono_ms) {
+  worked_mono_ms_.store(mono_ms, std::memory_order_relaxed);
   bool committed = CommitOnce(wall_ms);
   if (!expired_mono_ms_ || mono_ms - *expired_mono_ms_ >= kWorkIntervalMs) {
     Expire(wall_ms);

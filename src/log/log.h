@@ -95,6 +95,8 @@ class Log {
   // call again at once; else when the waker is called, and within kWorkIntervalMs.
   static constexpr uint64_t kWorkIntervalMs = 1000;
   bool Work(uint64_t wall_ms, uint64_t mono_ms);
+  // When Work() was called last: long ago means that a commit hangs. Any thread.
+  uint64_t worked_mono_ms() const { return worked_mono_ms_.load(std::memory_order_relaxed); }
 
   // The parts of it. Commits what waits, up to `commit_bytes_max`. True when there was something.
   bool CommitOnce(uint64_t now_ms);
@@ -163,6 +165,7 @@ class Log {
   Status open_;   // why Submit() refuses, for good
   Status ready_;  // why it would be in vain now
 
+  std::atomic<uint64_t> worked_mono_ms_{0};
   Counters counters_;
 };
 

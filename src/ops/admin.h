@@ -14,30 +14,37 @@ namespace galaxy::push {
 
 // AdminHandler answers on the admin address:
 //   GET /metrics   Prometheus text, from the collectors
-//   GET /livez     200: the loop turns
+//   GET /livez     200 "live": this loop turns, or there were no answer; or 503 and what does not
 //   GET /readyz    200 "ready", or 503 and why not (semantics.md 9.4)
 //   GET <path>     what AddJson() registered, application/json
+//   POST <path>    what AddAction() registered, the same; refused with 403 when it has an Origin:
+//                  no page that an operator's browser shows may do it
 // HEAD works like GET; other methods are 405, other paths 404, both as RFC 9457 problems.
 //
 //   Threads  One loop, that of the HttpServer it serves; collectors and functions run there.
 class AdminHandler final : public RequestHandler {
  public:
-  // OK, or why the process is not ready.
+  // OK, or why the process is not ready, or not live.
   using Ready = std::function<Status()>;
   using Json = std::function<Result<std::string>(const RequestHead&)>;
 
-  explicit AdminHandler(Ready ready) : ready_(std::move(ready)) {}
+  explicit AdminHandler(Ready ready, Ready live = {})
+      : ready_(std::move(ready)), live_(std::move(live)) {}
   void AddCollector(MetricCollector collector) { collectors_.push_back(std::move(collector)); }
   void AddJson(std::string path, Json answer) { json_.emplace(std::move(path), std::move(answer)); }
+  void AddAction(std::string path, Json act) { actions_.emplace(std::move(path), std::move(act)); }
 
   void OnRequest(Exchange& exchange) override;
 
  private:
   std::string MetricsText() const;
+  void Act(Exchange& exchange, const Json& act) const;
 
   Ready ready_;
+  Ready live_;
   std::vector<MetricCollector> collectors_;
   std::map<std::string, Json, std::less<>> json_;
+  std::map<std::string, Json, std::less<>> actions_;
 };
 
 }  // namespace galaxy::push

@@ -11,14 +11,17 @@ namespace {
 using ::testing::HasSubstr;
 
 struct Fixture {
-  std::shared_ptr<FakeExchange> Get(std::string path, std::string method = "GET") {
+  std::shared_ptr<FakeExchange> Get(std::string path, std::string method = "GET",
+                                    std::string origin = "") {
     auto exchange = std::make_shared<FakeExchange>(std::move(method), std::move(path));
+    if (!origin.empty()) exchange->request_head.headers.Add("origin", origin);
     admin.OnRequest(*exchange);
     EXPECT_TRUE(exchange->answered);
     return exchange;
   }
   Status ready;
-  AdminHandler admin{[this] { return ready; }};
+  Status live;
+  AdminHandler admin{[this] { return ready; }, [this] { return live; }};
 };
 
 // semantics.md 9.4
@@ -30,6 +33,29 @@ TEST(Admin, ReadyzIs200ExactlyWhileReady) {
   EXPECT_EQ(answer->response.status, 503);
   EXPECT_THAT(answer->body, HasSubstr("the feed is stale"));
   EXPECT_EQ(f.Get("/livez")->response.status, 200);
+}
+
+TEST(Admin, LivezSaysWhatDoesNotTurn) {  // semantics.md 9.4
+  Fixture f;
+  f.live = Fail(Code::kInternal, "the log thread hangs");
+  auto answer = f.Get("/livez");
+  EXPECT_EQ(answer->response.status, 503);
+  EXPECT_EQ(answer->body, "not live: the log thread hangs\n");
+}
+
+TEST(Admin, ActionsAreForOperatorsAndNotForPagesInTheirBrowsers) {
+  Fixture f;
+  int acted = 0;
+  f.admin.AddAction("/v1/act", [&](const RequestHead&) {
+    ++acted;
+    return Result<std::string>("{}");
+  });
+  EXPECT_EQ(f.Get("/v1/act")->response.status, 405);
+  EXPECT_EQ(f.Get("/v1/act", "POST", "http://evil.example")->response.status, 403);
+  EXPECT_EQ(f.Get("/v1/act", "POST", "null")->response.status, 403);
+  EXPECT_EQ(acted, 0);
+  EXPECT_EQ(f.Get("/v1/act", "POST")->body, "{}");
+  EXPECT_EQ(acted, 1);
 }
 
 TEST(Admin, MetricsComeFromTheCollectors) {
