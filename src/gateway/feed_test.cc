@@ -320,6 +320,17 @@ TEST_F(FeedTest, BackoffDoublesWithFullJitterAndForgetsAfterALongLife) {  // sem
   EXPECT_EQ(feed.OnEnd(End(GrpcStatus::kUnavailable), 210'000).delay_ms, 500u);
 }
 
+TEST_F(FeedTest, ARetryIsAnywhereBetweenNowAndItsBound) {  // semantics.md 6.4: full jitter
+  config.id = "gw";
+  uint64_t drawn = 0;
+  Feed feed(config, "", [&](uint64_t bound) { return std::min(drawn, bound); });
+  for (uint64_t delay : {0, 17, 1'999, 4'000}) {
+    drawn = delay;
+    feed.Connect(0, 0);
+    EXPECT_EQ(feed.OnEnd(End(GrpcStatus::kUnavailable), 0).delay_ms, delay);
+  }
+}
+
 TEST_F(FeedTest, RefusalsWaitTheLongestAndAlarm) {  // semantics.md 6.4
   for (GrpcStatus status : {GrpcStatus::kInvalidArgument, GrpcStatus::kPermissionDenied,
                             GrpcStatus::kUnauthenticated, GrpcStatus::kUnimplemented}) {
