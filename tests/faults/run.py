@@ -134,10 +134,10 @@ def healthy(scratch, faults):
             sys.exit("%s\n%s fails without a fault" % (output[-4000:], test))
 
 
-def key_of(fault, texts):
+def key_of(fault, texts, tree):
     """Of what a proof is a proof: the entry, the file it changes, and the test's source."""
-    test = table.test_of(fault, texts)
-    parts = [fault.file, fault.old, fault.new, fault.test, fault.ends, (table.ROOT / fault.file).read_text(), test[1] if test else ""]
+    test, path = table.test_of(fault, texts), tree / fault.file
+    parts = [fault.file, fault.old, fault.new, fault.test, fault.ends, path.read_text() if path.exists() else "", test[1] if test else ""]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -169,7 +169,7 @@ def main():
     known = json.loads(record.read_text()) if record.exists() else {}
     texts = table.sources()
     if arguments.resume:
-        faults = [f for f in faults if known.get(f.name) != key_of(f, texts)]
+        faults = [f for f in faults if known.get(f.name) != key_of(f, texts, table.ROOT)]
     if not faults:
         print("all proven")
         return 0
@@ -182,7 +182,7 @@ def main():
         started = time.monotonic()
         verdict, output = prove(scratch, fault)
         if verdict == PROVEN:
-            known[fault.name] = key_of(fault, texts)
+            known[fault.name] = key_of(fault, texts, scratch.tree)
         else:
             known.pop(fault.name, None)
             missed += 1
