@@ -40,6 +40,7 @@ TEST(JsonScanner, AcceptsWhatTheGrammarAllows) {
   }
 }
 
+// semantics.md 2.3
 TEST(JsonScanner, RefusesWhatTheGrammarDoesNot) {
   using namespace std::string_view_literals;
   for (std::string_view text : {""sv,
@@ -145,6 +146,16 @@ TEST(CheckJson, WantsAnObjectUnlessAnyValueIsAllowed) {
     EXPECT_FALSE(CheckJson("payload", text, {})) << text;
     EXPECT_TRUE(CheckJson("payload", text, {.any_value = true})) << text;
   }
+}
+
+// semantics.md 2.3
+TEST(CheckJson, WantsOneValueAndNothingAfterIt) {
+  for (std::string_view text : {"{}{}", "{} x", "{}}", "{},"}) {
+    Status status = CheckJson("payload", text, {});
+    ASSERT_FALSE(status) << text;
+    EXPECT_EQ(status.error().field, "payload");
+  }
+  EXPECT_TRUE(CheckJson("payload", " {} \n", {}));
 }
 
 TEST(JsonScanner, HandsOutTheExactSourceOfAValue) {

@@ -72,6 +72,7 @@ TEST_F(SubscriptionsTest, ARefusedRequestDisplacesNobody) {
   EXPECT_EQ(subscriptions.stats().refused, 1u);
 }
 
+// semantics.md 10.4
 TEST_F(SubscriptionsTest, BeyondTheBoundOnlyKnownIdsAreAccepted) {
   Accept("a"), Accept("b"), Accept("c");
   Result<Subscriptions::Accepted> fourth = subscriptions.Accept({"d"}, 0, 0);

@@ -82,7 +82,8 @@ TEST_F(GatewayTest, HelloCarriesTokenAndCursor) {  // docs/edge-protocol.md
   EXPECT_THAT(frames[2], StartsWith("{\"caught_up\""));
 }
 
-TEST_F(GatewayTest, RefusalsOfAWebSocketFollowTheUpgrade) {  // docs/edge-protocol.md
+TEST_F(GatewayTest,
+       RefusalsOfAWebSocketFollowTheUpgrade) {  // docs/edge-protocol.md, semantics.md 10.4
   StartReady();
   struct {
     std::string send;

@@ -86,6 +86,7 @@ TEST_F(Http1Lifetime, CutsOffASlowHeader) {
   EXPECT_EQ(silent.UntilEnd(), "");
 }
 
+// semantics.md 10.4
 TEST_F(Http1Lifetime, CutsOffABodyWithoutProgress) {
   RawClient client = Connect();
   client.Send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nab");

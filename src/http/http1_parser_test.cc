@@ -170,6 +170,7 @@ TEST(Http1Parser, RefusesWhatAnotherParserCouldReadDifferently) {
   }
 }
 
+// semantics.md 10.4
 TEST(Http1Parser, RefusesHeadersOverTheLimits) {
   HttpLimits limits{.header_bytes_max = 200, .header_count_max = 3};
   std::string begin = "GET / HTTP/1.1\r\nHost: h\r\n";

@@ -133,6 +133,7 @@ TEST(WebSocketReceiver, RefusesMaskedFramesFromAServer) {
   EXPECT_EQ(Receive(Frame(0x81, "x", false), 1, Role::kClient), Heard{"text:x"});
 }
 
+// semantics.md 10.4
 TEST(WebSocketReceiver, RefusesAMessageOverTheLimitByItsHeaderAlone) {
   WebSocketLimits limits{.message_bytes_max = 10};
   EXPECT_EQ(Receive(Frame(0x82, "0123456789"), 1, Role::kServer, limits),

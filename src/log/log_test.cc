@@ -96,6 +96,18 @@ TEST(Log, CursorsBeginAtTheCreationTimeAndRiseByAtLeastOne) {
   EXPECT_EQ(f.Publish({f.Event("c")})[0]->cursor, (Cursor{(kNowMs << 16) + 3, f.now_ms}));
 }
 
+TEST(Log, ARestartGoesOnAboveTheTimeOfItsStart) {
+  // semantics.md 1.2: the end of the log may be lost, its numbers are not given twice
+  Fixture f;
+  f.Publish({f.Event("a")});
+  FakeDisk before = f.disk;
+  Cursor lost = f.Publish({f.Event("b")})[0]->cursor;
+  f.disk = before;
+  f.now_ms += 1;
+  f.Restart();
+  EXPECT_GT(f.Publish({f.Event("c")})[0]->cursor, lost);
+}
+
 TEST(Log, AMemoryEngineStartsANewLogThatSortsAfterTheOld) {
   // semantics.md 1.2
   auto first = std::move(*Log::Open({}, std::make_unique<MemoryEngine>(), kNowMs));
