@@ -108,16 +108,21 @@ void FeedClient::Connect() {
 // an open stream, or a peer that hangs. Only one that answers is vouched for.
 void FeedClient::WatchSilence() {
   silence_ = loop_.RunAfter(config_.metadata_wait_ms, [this] {
-    if (!stats_.connected) Probe();
+    if (!stats_.connected) Probe(false);
   });
 }
 
-void FeedClient::Probe() {
-  probe_ = std::make_unique<LivenessProbe>(*channel_, config_.metadata_wait_ms, [this](bool alive) {
+// The first probe may have travelled together with the subscription (a connection that took long, a
+// process that stood still) and be answered before it. One that is sent after an answer came is
+// answered after the metadata of a backend of ours.
+void FeedClient::Probe(bool answered_before) {
+  auto done = [this, answered_before](bool alive) {
     if (stats_.connected || stopped_ || !call_) return;
     if (!alive) return WatchSilence();
-    Open(feed_.OnNoMetadata(loop_.clock().MonoMs()));
-  });
+    if (answered_before) return Open(feed_.OnNoMetadata(loop_.clock().MonoMs()));
+    silence_ = loop_.RunAfter(0, [this] { Probe(true); });
+  };
+  probe_ = std::make_unique<LivenessProbe>(*channel_, config_.metadata_wait_ms, std::move(done));
 }
 
 void FeedClient::OnMetadata(const Metadata& metadata) {

@@ -110,7 +110,7 @@ class FeedClient final : public GrpcClientHandler {
   void Stuck();
   void Retry(const FeedRetry& retry, std::string_view message);
   void WatchSilence();
-  void Probe();
+  void Probe(bool answered_before);
   void ArmQuiet();
   void Note(Gateway::LogLevel level, std::string_view sentence, const Gateway::LogFields& fields);
 

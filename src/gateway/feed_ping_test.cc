@@ -106,5 +106,29 @@ TEST_F(FeedPingTest, OurBackendInTheForeignOnesPlaceIsPingedAsOftenAsEver) {
   EXPECT_GE(Pings(), 4u);
 }
 
+// semantics.md 4.8: a gateway that stood still for longer than it waits for metadata sends its
+// subscription and its question whether anybody is there in one breath.
+TEST_F(FeedPingTest, OurBackendThatAnswersTheProbeFirstIsNotTakenForAForeignOne) {
+  Start();
+  clock.Advance(config.metadata_wait_ms);
+  Until([&] { return !server.peers.empty() && server.peers.back()->Count(h2::kHeaders) == 2; });
+  std::string said;
+  gateway->SetLogSink([&](auto, std::string_view sentence, const Gateway::LogFields& fields) {
+    said += sentence;
+    for (const auto& [key, value] : fields) said += " " + std::string(key) + "=" + value + "\n";
+  });
+  auto& peer = *server.peers.back();
+  seen[&peer] = peer.frames.size();
+  peer.Send(Head(3, h2::kEndHeaders | h2::kEndStream, {{"grpc-status", "12"}}));
+  for (int i = 0; i < 5; ++i) {
+    TurnSome(loop);
+    clock.Advance(10);
+  }
+  peer.Send(Head(1, h2::kEndHeaders, ours));
+  UntilOpen(ours);
+  EXPECT_NE(said.find("foreign=no"), std::string::npos) << said;
+  EXPECT_EQ(said.find("foreign=yes"), std::string::npos) << said;
+}
+
 }  // namespace
 }  // namespace galaxy::push
