@@ -117,6 +117,19 @@ TEST_F(FreshnessTest, StepOfTheBackendsClockInEitherDirectionIsSurvived) {
   }
 }
 
+// semantics.md 9.1
+TEST_F(FreshnessTest, StepBackHidesNoLag) {
+  OpenPassed();
+  Live(60'000);
+  now += 30'000;
+  Live(30'000, /*lag_ms=*/30'000);
+  EXPECT_EQ(fresh.At(now), State::kSuspect);
+  backend_ahead_ms -= kHourMs;
+  Live(30'000, 30'000);
+  EXPECT_EQ(fresh.At(now), State::kSuspect);
+  EXPECT_NEAR(static_cast<double>(*fresh.lag_ms()), 30'000, kCanaryMs + 100);
+}
+
 TEST_F(FreshnessTest, StepThereAndBackLeavesNoTrace) {
   for (int64_t step : {-3'600'000L, 3'600'000L}) {
     OpenPassed();
@@ -133,7 +146,7 @@ TEST_F(FreshnessTest, StepThereAndBackLeavesNoTrace) {
   }
 }
 
-// Two clocks that run apart by 400 ppm for a month, in either direction.
+// semantics.md 9.1: two clocks that run apart by 400 ppm for a month, in either direction.
 TEST_F(FreshnessTest, StreamMayLiveForMonthsOnClocksThatDrift) {
   for (int64_t ppm : {-400, 400}) {
     OpenPassed();
@@ -157,7 +170,7 @@ TEST_F(FreshnessTest, BarrierEntryThatTookLongIsNoProofOfFreshness) {  // semant
   EXPECT_EQ(fresh.At(now), State::kFresh);
 }
 
-TEST_F(FreshnessTest, NextStreamBeginsWithAnOffsetOfItsOwn) {
+TEST_F(FreshnessTest, NextStreamBeginsWithAnOffsetOfItsOwn) {  // semantics.md 9.1
   OpenPassed();
   fresh.OnEnd(now);
   backend_ahead_ms -= kHourMs;  // another machine took over
@@ -229,6 +242,7 @@ TEST_F(FreshnessTest, StreamThatBringsNothingIsStuck) {
   EXPECT_FALSE(fresh.StuckAt(now + kHourMs)) << "there is none";
 }
 
+// semantics.md 9.1
 TEST_F(FreshnessTest, StreamWhoseEntriesAreNeverYoungIsStuckThoughItMoves) {
   OpenPassed();
   Live(60'000);

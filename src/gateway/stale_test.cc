@@ -70,7 +70,7 @@ TEST_F(StaleTest, NobodyIsAdmittedBeforeTheBarrier) {  // semantics.md 9.1, 9.2,
   EXPECT_THAT(Connect("u", "s1"), StartsWith("{\"welcome\""));
 }
 
-TEST_F(StaleTest, SilentStreamMakesItSuspectThenStale) {  // semantics.md 9.1, 9.4
+TEST_F(StaleTest, SilentStreamMakesItSuspectThenStale) {  // semantics.md 9.1, 9.2, 9.4
   StartFresh();
   Pass(14'900);
   EXPECT_EQ(gateway->freshness(), State::kFresh);
@@ -91,7 +91,7 @@ TEST_F(StaleTest, SilentStreamMakesItSuspectThenStale) {  // semantics.md 9.1, 9
   EXPECT_EQ(Changes("stale"), 1);
 }
 
-// semantics.md 9.1: the wedge is in the stream, its connection answers PINGs all the while.
+// semantics.md 9.1, 9.2: the wedge is in the stream, its connection answers PINGs all the while.
 TEST_F(StaleTest, WedgedStreamIsReplacedAndEverythingRecoversByItself) {
   StartFresh();
   ConnectMany();

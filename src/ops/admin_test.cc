@@ -43,6 +43,7 @@ TEST(Admin, LivezSaysWhatDoesNotTurn) {  // semantics.md 9.4
   EXPECT_EQ(answer->body, "not live: the log thread hangs\n");
 }
 
+// semantics.md 9.3: whoever confirms is an operator.
 TEST(Admin, ActionsAreForOperatorsAndNotForPagesInTheirBrowsers) {
   Fixture f;
   int acted = 0;
