@@ -291,6 +291,21 @@ TEST_F(PushTest, ADrainWritesWhatIsThereAndEndsStreams) {
 }
 
 // semantics.md 6.5: the deadline holds for a peer that does not read.
+TEST_F(OverrunTest, ADrainTakesNoNewSubscription) {  // semantics.md 6.5
+  Connect("gw");
+  PublishBytes(300'000);  // keeps the connection, and the drain, up
+  bool drained = false;
+  backend->Drain(200, [&] { drained = true; });
+  auto late = Subscribe("late");
+  RunUntil([&] { return late->ended; });
+  EXPECT_EQ(late->end.status, GrpcStatus::kUnavailable);
+  EXPECT_FALSE(late->has_metadata);
+  request.reset();
+  http.reset();
+  channel.reset();
+  RunUntil([&] { return drained; });
+}
+
 TEST_F(OverrunTest, ADrainDoesNotWaitForAStuckPeer) {
   Connect("gw");
   PublishBytes(300'000);

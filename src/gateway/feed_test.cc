@@ -331,6 +331,25 @@ TEST_F(FeedTest, ARetryIsAnywhereBetweenNowAndItsBound) {  // semantics.md 6.4: 
   }
 }
 
+TEST_F(FeedTest, AfterEveryEndTheCursorIsTheSame) {  // semantics.md 6.4
+  for (GrpcEnd end : {End(GrpcStatus::kUnavailable), End(GrpcStatus::kUnavailable, "drain"),
+                      End(GrpcStatus::kAborted, "slow"), End(GrpcStatus::kAborted, "superseded"),
+                      End(GrpcStatus::kOk), End(GrpcStatus::kOutOfRange, "overrun"),
+                      End(GrpcStatus::kPermissionDenied), End(GrpcStatus::kInternal)}) {
+    Feed feed = Settled();
+    feed.Connect(0, 30'000);
+    feed.OnMetadata(Ours("resumed", At(10), At(10)), 30'000);
+    Step(feed, Event(At(11)));
+    feed.OnEnd(end, 31'000);
+    EXPECT_EQ(feed.Connect(0, 32'000).cursor, At(11)) << static_cast<int>(end.status);
+  }
+  Feed feed = Settled();
+  feed.Connect(0, 30'000);
+  feed.OnMetadata(Ours("resumed", At(10), At(10)), 30'000);
+  EXPECT_EQ(feed.OnStuck(90'000).cause, "stuck");
+  EXPECT_EQ(feed.Connect(0, 91'000).cursor, At(10));
+}
+
 TEST_F(FeedTest, RefusalsWaitTheLongestAndAlarm) {  // semantics.md 6.4
   for (GrpcStatus status : {GrpcStatus::kInvalidArgument, GrpcStatus::kPermissionDenied,
                             GrpcStatus::kUnauthenticated, GrpcStatus::kUnimplemented}) {
