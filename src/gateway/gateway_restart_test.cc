@@ -3,6 +3,7 @@
 
 #include "gateway/feed_client.h"
 #include "gateway/gateway_fixture.h"
+#include "storage/sim_disk.h"
 
 namespace galaxy::push {
 namespace {
@@ -16,6 +17,8 @@ constexpr std::string_view kWelcome = "{\"welcome\"";
 
 class GatewayRestartTest : public GatewayTest {
  protected:
+  ~GatewayRestartTest() override { gateway.reset(); }  // before the disk
+  SimDisk disk{1};                                     // for those who ask for it
   // What the client's first frame is.
   std::string First(const std::string& user, const std::string& session) {
     return Frames(*WebSocket(Token(user, session)), 1)[0];
@@ -50,7 +53,7 @@ class GatewayRestartTest : public GatewayTest {
 };
 
 TEST_F(GatewayRestartTest, RevokedSessionIsRefusedBeforeTheBackendIsHeard) {
-  // semantics.md 8.7, 9.2
+  // semantics.md 7.2, 8.7, 9.2
   StartReady();
   Invalidate(12, "u", "gone");
   Invalidate(13, "w", "");
@@ -193,6 +196,62 @@ TEST_F(GatewayRestartTest, ClockThatStepsAheadForgetsNoRevocation) {  // semanti
   EXPECT_THAT(First("u", "gone"), StartsWith(kRevoked));
   Kill();
   StartWithoutBackend();
+  EXPECT_THAT(First("u", "gone"), StartsWith(kRevoked));
+}
+
+TEST_F(GatewayRestartTest, FullDiskStopsNothingButTheCursorOnDisk) {  // semantics.md 7.2
+  config.state_vfs = disk.vfs();
+  StartReady();
+  std::string said;
+  gateway->SetLogSink([&](auto, std::string_view sentence, auto&) {
+    if (sentence.find("state") != std::string_view::npos) said += std::string(sentence) + "\n";
+  });
+  UntilWritten();
+  disk.SetSpace(disk.used_bytes());
+  Invalidate(12, "u", "gone");
+  Pass(5'000);
+  EXPECT_GE(Metric("galaxy_push_gateway_state_write_failures_total"), 3);
+  EXPECT_EQ(Metric("galaxy_push_gateway_state_waiting_entries"), 1);
+  EXPECT_GE(Metric("galaxy_push_gateway_state_age_seconds"), 5);
+  EXPECT_THAT(First("u", "gone"), StartsWith(kRevoked));
+  EXPECT_THAT(First("u", "other"), StartsWith(kWelcome)) << "it serves on";
+  EXPECT_TRUE(gateway->ready());
+  EXPECT_EQ(said, "The state cannot be written for want of space.\n") << "once";
+  disk.SetSpace(std::nullopt);
+  Pass(1'500);
+  EXPECT_EQ(Metric("galaxy_push_gateway_state_waiting_entries"), 0);
+  EXPECT_THAT(said, HasSubstr("is written again"));
+  disk.Crash();
+  Kill();
+  StartWithoutBackend();
+  EXPECT_THAT(First("u", "gone"), StartsWith(kRevoked));
+}
+
+TEST_F(GatewayRestartTest, BrokenDiskStopsNothingButTheState) {  // semantics.md 7.2
+  config.state_vfs = disk.vfs();
+  StartReady();
+  UntilWritten();
+  disk.SetRates({.sync_error = 1});
+  Invalidate(12, "u", "gone");
+  Pass(5'000);
+  EXPECT_EQ(Metric("galaxy_push_gateway_state_write_failures_total"), 1);
+  EXPECT_THAT(First("u", "gone"), StartsWith(kRevoked));
+  EXPECT_THAT(First("u", "other"), StartsWith(kWelcome)) << "it serves on";
+  EXPECT_TRUE(gateway->ready());
+  disk.SetRates({});
+  disk.Crash();
+  Kill();
+  StartWithoutBackend();
+  bool written = First("u", "gone").starts_with(kRevoked);  // as chance has it
+  Kill();
+  backend.Answer("resumed", 10, 12);
+  auto asked = Restart();
+  EXPECT_EQ(asked.request, SubscribeRequestBytes("gw-1", ScriptedBackend::At(written ? 12 : 11)))
+      << "cursor and set are from one moment";
+  backend.Canary(11);
+  backend.Invalidation(12, "u", "gone");
+  backend.Canary(13);
+  Until([&] { return gateway->ready(); });
   EXPECT_THAT(First("u", "gone"), StartsWith(kRevoked));
 }
 

@@ -120,9 +120,10 @@ StorageResult<Database> Database::Open(const std::string& path, const Options& o
 StorageStatus Database::Configure(const Options& options) {
   sqlite3_extended_result_codes(db_, 1);
   sqlite3_busy_timeout(db_, static_cast<int>(options.busy_timeout_ms));
-  std::string sql = "PRAGMA trusted_schema=OFF;PRAGMA temp_store=MEMORY;PRAGMA cache_size=-" +
-                    std::to_string(options.cache_bytes / 1024) + ";";
-  if (options.exclusive) sql += "PRAGMA locking_mode=EXCLUSIVE;";
+  // First, since the others look at the file, and who has looked keeps a -shm file.
+  std::string sql = options.exclusive ? "PRAGMA locking_mode=EXCLUSIVE;" : "";
+  sql += "PRAGMA trusted_schema=OFF;PRAGMA temp_store=MEMORY;PRAGMA cache_size=-" +
+         std::to_string(options.cache_bytes / 1024) + ";";
   if (!options.read_only) sql += "PRAGMA page_size=" + std::to_string(options.page_bytes) + ";";
   if (StorageStatus ok = Exec(sql); !ok) return ok;
   // The first look at the file: whether it is a database at all.

@@ -121,8 +121,13 @@ TEST_F(Databases, ReadOnlyOnesRefuseWrites) {
 }
 
 TEST_F(Databases, AnExclusiveOneHasNoWalIndexFileAndKeepsOthersOut) {
-  Database database = Open({.exclusive = true});
-  MakeTable(database);
+  {
+    Database database = Open({.exclusive = true});
+    MakeTable(database);
+    EXPECT_FALSE(std::filesystem::exists(path_ + "-shm"));
+  }
+  Database database = Open({.exclusive = true});  // a file that holds something
+  ASSERT_TRUE(Insert(database, 1, "x"));
   EXPECT_FALSE(std::filesystem::exists(path_ + "-shm"));
   auto other = Database::Open(path_, {});
   ASSERT_FALSE(other);
