@@ -12,6 +12,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import gateway_file, history, wire
 
 SLACK_S = 1  # between a reading of the clock there and here
+AFTER_SILENCE_S = 15  # until every gateway is back after a silence
 CLOSED_WITHIN_S = 15  # after a client of the same gateway saw something newer than the invalidation
 
 
@@ -69,6 +70,8 @@ class Judge:
                 files[record["cursor"]] = record
         self.truth = sorted(by_cursor.values(), key=lambda r: r["cursor"])
         self.order = [e["cursor"] for e in self.truth]
+        times = [wire.cursor_parts(cursor)[1] for cursor in self.order]
+        self.silences = [(a, later) for a, earlier, later in zip(self.order, times, times[1:]) if later - earlier > 1000 * (self.window_s - SLACK_S)]
         self.by_cursor = by_cursor
         self.in_files = files
         sequences = collections.Counter(r["cursor"][:16] for r in self.truth)
@@ -177,6 +180,12 @@ class Judge:
             return False
         age_s = t + self.wall_offset_s - wire.cursor_parts(self.order[at])[1] / 1000
         return age_s > self.window_s - SLACK_S
+
+    def silence_before(self, head, t):
+        """Whether the log was silent for a window until a moment ago: a gateway that lacked what came before the silence has a
+        gap of its own, and tells clients so that knew more than it did (7.5)."""
+        now_ms = (t + self.wall_offset_s) * 1000
+        return any(a <= head and now_ms - ms < AFTER_SILENCE_S * 1000 for a, ms in self.silences)
 
     def _index(self):
         self.by_user = collections.defaultdict(list)
@@ -330,7 +339,9 @@ class Stay:
     def _explain_gap(self, r, position):
         """The log is never replaced here, so it is the window, or a gateway that lags behind another (7.4, 7.5)."""
         self.all.counts["gaps_" + (r["reason"] or "none")] += 1
-        if not self.all.evicted(position, r["reason"], r["t"]) and not (r["reason"] == "future" and r["head"] < position):
+        explained = {"evicted": self.all.evicted(position, "evicted", r["t"]) or self.all.silence_before(r["head"], r["t"]),
+                     "future": r["head"] < position}
+        if not explained.get(r["reason"]):
             self.fault("7.4", "a gap after %s, reason %r, head %s" % (position, r["reason"], r["head"]))
 
     def _event(self, r):

@@ -189,11 +189,17 @@ class GrpcPublisher(Publisher):
             raise Broken(repr(error))
 
     def _open(self):
+        """Connects first: an event that waits in the library for a connection would be sent at an unknown time."""
         self.outgoing = queue.Queue()
         self.channel = grpc.insecure_channel(self.campaign.backend_address, options=CHANNEL)
+        try:
+            grpc.channel_ready_future(self.channel).result(timeout=1)
+        except grpc.FutureTimeoutError:
+            self.channel.close()
+            raise Broken("no connection")
         method = self.channel.stream_stream("/galaxy.backend.publish.v1.Publisher/PublishStream",
                                             publish.PublishStreamRequest.SerializeToString, publish.PublishResult.FromString)
-        self.call = method(iter(self.outgoing.get, None), wait_for_ready=True)
+        self.call = method(iter(self.outgoing.get, None))
 
     @staticmethod
     def _message(event):
