@@ -13,6 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import harness
 import gateway_file, log_file
+import population as people
 from clients import Listener, Prober, SessionClient
 from history import History
 from judge import Judge
@@ -179,8 +180,8 @@ class Campaign:
             gateway.start(until="bound")
         begun = time.monotonic()
         self._expect_refused("restarted, with the backend dead")
-        time.sleep(0.3)  # the live sessions knock, too
         for gateway in self.gateways:
+            self.prober.probe(gateway, people.stranger())
             self.main("dark", gateway=gateway.name, begun=begun)
 
     def _expect_refused(self, when):

@@ -8,6 +8,8 @@ Of a gateway's: `random` · `starting` · `invalidation` (right after one was ac
 """
 import collections, random, time
 
+import population as people
+
 BACKEND_AIMS = {"random": 40, "recovery": 16, "checkpoint": 16, "paused": 8, "with_gateway": 12, "dark": 8}
 GATEWAY_AIMS = {"random": 40, "starting": 20, "invalidation": 30, "paused": 10}
 
@@ -129,7 +131,7 @@ class Killer:
         self.kill_gateway(gateway, "dark")
         gateway.start(until="bound")
         begun = time.monotonic()
-        for credential in self.campaign.population.some_revoked(self.random, 8):
+        for credential in [people.stranger(), *self.campaign.population.some_revoked(self.random, 8)]:
             self.campaign.prober.probe(gateway, credential)
         time.sleep(self.random.uniform(0, 0.3))
         self.record("dark", gateway=gateway.name, begun=begun)

@@ -65,6 +65,11 @@ class Population:
             return sorted(set(self.revoked))
 
 
+def stranger():
+    """A credential that nobody has revoked, of somebody who was never here (and so has no cursor to wait for)."""
+    return "u-stranger", "s-stranger", int(time.time())
+
+
 def next_second():
     """Waits for the next second of the wall clock: a later sign-in than whatever was revoked now (semantics.md 8.5)."""
     begun = int(time.time())
