@@ -29,7 +29,7 @@ struct StateChange {
 //
 //   Ownership  Holds the folder's lock: a second process on the same DIR is refused.
 //   Threads    One call at a time, from any thread.
-//   Limits     None of its own: about 40 bytes an entry of the revoked set.
+//   Limits     None of its own: about 50 bytes an entry of the revoked set.
 //   Errors     Open(): the folder is used by another process or not usable, the file is damaged, of
 //              a newer program, or of another plane; the message names the way out. Write():
 //              nothing of the change is in the file; StorageFault says whether it may be tried
