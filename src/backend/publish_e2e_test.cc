@@ -2,75 +2,14 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <future>
 #include <nlohmann/json.hpp>
 
-#include "backend/backend_fixture.h"
-#include "galaxy/backend/publish/v1/publish.pb.h"
+#include "backend/publish_fixture.h"
 
 namespace galaxy::push {
 namespace {
 
-namespace pb = ::galaxy::backend::publish::v1;
 using nlohmann::json;
-
-class PublishTest : public BackendTest {
- protected:
-  std::unique_ptr<TestResponse> Events(std::string body, std::string type = "application/json") {
-    return Post("/v1/events", type, std::move(body));
-  }
-  // What the log holds, decoded, since the beginning.
-  std::vector<EntryView> Entries() {
-    position_ = backend->log().ring().Begin();
-    bytes_.clear();
-    for (;;) {
-      Ring::Chunk chunk = backend->log().ring().Read(position_, 1 << 20);
-      if (chunk.state != Ring::State::kData) break;
-      bytes_ += chunk.bytes.bytes;
-    }
-    std::vector<EntryView> entries;
-    for (std::string_view rest = bytes_; !rest.empty();) {
-      size_t size = 5;
-      for (size_t i = 1, n = 0; i < 5; ++i) {
-        n = n << 8 | static_cast<unsigned char>(rest[i]);
-        if (i == 4) size += n;
-      }
-      entries.push_back(*DecodePushEvent(EntryMessage(rest.substr(0, size))));
-      rest.remove_prefix(size);
-    }
-    return entries;
-  }
-
-  // --- gRPC
-  std::unique_ptr<TestCall> Publisher(std::string_view method) {
-    return Call("/galaxy.backend.publish.v1.Publisher/" + std::string(method));
-  }
-  template <typename Message>
-  static std::vector<Message> Messages(std::string_view bytes) {
-    std::vector<Message> messages;
-    MessageSplitter splitter;
-    splitter.Feed(bytes);
-    std::string_view framed;
-    while (*splitter.Next(framed)) {
-      EXPECT_TRUE(messages.emplace_back().ParseFromString(std::string(EntryMessage(framed))));
-    }
-    return messages;
-  }
-  static pb::PublishStreamRequest Event(std::string user, std::string event_id = "",
-                                        std::string payload = "{}") {
-    pb::PublishStreamRequest request;
-    request.mutable_event()->set_user_id(user);
-    request.mutable_event()->set_kind("k");
-    request.mutable_event()->set_payload(payload);
-    request.mutable_event()->set_event_id(event_id);
-    return request;
-  }
-
- private:
-  Ring::Position position_;
-  std::string bytes_;
-};
 
 // semantics.md 2.1
 TEST_F(PublishTest, OneObjectIsAnsweredWithItsCursor) {
@@ -229,59 +168,6 @@ TEST_F(PublishTest, OtherPathsAndMethodsAreRefused) {
   EXPECT_EQ(get->Header("allow"), "POST");
 }
 
-// A body that is announced and does not come.
-class WaitingSource final : public BodySource {
- public:
-  State Pull(size_t, SliceList&) override { return State::kWait; }
-};
-
-struct SmallLimitsTest : PublishTest {
-  BackendConfig Config() override {
-    BackendConfig config = PublishTest::Config();
-    config.publish.limits.batch_bytes_max = 4'000;
-    config.publish.limits.batch_entries_max = 3;
-    return config;
-  }
-};
-
-// semantics.md 2.3
-TEST_F(SmallLimitsTest, BatchesOverALimitAre413AndPublishNothing) {
-  std::string good = R"({"user_id":"ann","kind":"k","payload":{}})";
-  auto entries = Events("[" + good + "," + good + "," + good + "," + good + "]");
-  EXPECT_EQ(entries->head.status, 413);
-  EXPECT_NE(entries->body.find("3 entries"), std::string::npos);
-  auto bytes = Events("[" + std::string(4'000, ' ') + "]");
-  EXPECT_EQ(bytes->head.status, 413);
-  EXPECT_NE(bytes->body.find("4000"), std::string::npos);
-  auto chunked = Post("/v1/events", "application/json", "[" + std::string(4'000, ' ') + "]", "POST",
-                      /*length_known=*/false);
-  EXPECT_EQ(chunked->head.status, 413);
-  EXPECT_TRUE(Entries().empty());
-  EXPECT_EQ(Events("[" + good + "," + good + "," + good + "]")->head.status, 200);
-
-  auto call = Publisher("Publish");
-  pb::PublishRequest request;
-  for (int i = 0; i < 4; ++i) *request.add_events() = Event("ann").event();
-  call->call->Write(request.SerializeAsString());
-  call->call->HalfClose();
-  RunUntil([&] { return call->ended; });
-  EXPECT_EQ(call->end.status, GrpcStatus::kResourceExhausted);
-  EXPECT_EQ(Entries().size(), 3u);
-}
-
-// semantics.md 2.3
-TEST_F(SmallLimitsTest, ABodyThatTellsItsLengthIsRefusedBeforeItComes) {
-  auto http = HttpClient::NewHttp1(loop, backend->bound(), {});
-  RequestHead head{.method = "POST", .path = "/v1/events", .scheme = "http", .authority = "x"};
-  head.headers.Add("content-type", "application/json");
-  head.headers.Add("content-length", "4001");
-  WaitingSource source;
-  TestResponse response;
-  response.request = http->Start(std::move(head), &source, response);
-  RunUntil([&] { return response.done; });
-  EXPECT_EQ(response.head.status, 413);
-}
-
 // semantics.md 2.3
 TEST_F(PublishTest, InvalidationsComeInTheSameShapes) {
   auto one = Post("/v1/invalidations", "application/json",
@@ -405,112 +291,6 @@ TEST_F(PublishTest, ARefusedEntryIsAnsweredAlthoughTheStreamGoesOn) {
   EXPECT_FALSE(call->ended);
   call->call->Write(Event("ann").SerializeAsString());
   RunUntil([&] { return Messages<pb::PublishResult>(call->bytes).size() == 4; });
-}
-
-// semantics.md 6.5: what was accepted is acknowledged, then the stream ends.
-TEST_F(PublishTest, ADrainAnswersWhatWasAcceptedAndRefusesTheRest) {
-  auto call = Publisher("PublishStream");
-  for (int i = 0; i < 500; ++i) call->call->Write(Event("ann").SerializeAsString());
-  RunUntil([&] { return backend->intake().in_flight() > 0 || !call->bytes.empty(); });
-  auto http = HttpClient::NewHttp2(loop, backend->bound(), {});
-  bool drained = false;
-  backend->Drain(5'000, [&] { drained = true; });
-  RunUntil([&] { return call->ended; });
-  EXPECT_EQ(call->end.status, GrpcStatus::kUnavailable);
-  EXPECT_EQ(Messages<pb::PublishResult>(call->bytes).size(), Entries().size());
-  EXPECT_GT(Entries().size(), 0u);
-  call.reset();
-  channel.reset();
-  RunUntil([&] { return drained; });
-}
-
-struct FullBodiesTest : PublishTest {
-  BackendConfig Config() override {
-    BackendConfig config = PublishTest::Config();
-    config.publish.bodies_bytes_max = 2'000;
-    return config;
-  }
-};
-
-// semantics.md 2.4
-TEST_F(FullBodiesTest, BodiesBeyondTheBoundAre429WithRetryAfter) {
-  auto response = Events("[" + std::string(3'000, ' ') + "]");
-  EXPECT_EQ(response->head.status, 429);
-  EXPECT_NE(response->Header("retry-after"), "(none)");
-}
-
-// An engine that does not keep up: a commit waits until the test lets it go on.
-class StuckEngine final : public Engine {
- public:
-  explicit StuckEngine(std::shared_future<void> gate, std::atomic<bool>& entered)
-      : gate_(std::move(gate)), entered_(entered) {}
-  std::string_view name() const override { return "stuck"; }
-  bool durable() const override { return false; }
-  Result<Cursor> Recover(uint64_t now_ms, Recovery& recovery) override {
-    return memory_.Recover(now_ms, recovery);
-  }
-  Status Commit(std::span<const CommitEntry>) override {
-    entered_ = true;
-    gate_.wait();
-    return {};
-  }
-  Result<bool> Maintain(const Upkeep&) override { return false; }
-  Status Probe() override { return {}; }
-
- private:
-  MemoryEngine memory_;
-  std::shared_future<void> gate_;
-  std::atomic<bool>& entered_;
-};
-
-struct StuckEngineTest : PublishTest {
-  BackendConfig Config() override {
-    BackendConfig config = PublishTest::Config();
-    config.log.queue_entries_max = 1;
-    return config;
-  }
-  std::unique_ptr<Engine> NewEngine() override {
-    return std::make_unique<StuckEngine>(gate.get_future().share(), entered);
-  }
-  void TearDown() override {
-    gate.set_value();
-    PublishTest::TearDown();
-  }
-  // One entry is with the engine, one waits: the queue is full.
-  void Fill() {
-    for (const char* user : {"committing", "waiting"}) {
-      filling.push_back(Publisher("PublishStream"));
-      filling.back()->call->Write(Event(user).SerializeAsString());
-      RunUntil([&] { return entered && backend->Stats().publish.accepted == filling.size(); });
-    }
-  }
-  std::promise<void> gate;
-  std::atomic<bool> entered = false;
-  std::vector<std::unique_ptr<TestCall>> filling;
-};
-
-// semantics.md 2.4
-TEST_F(StuckEngineTest, AFullQueueAnswers429WithRetryAfterToOneAndToMany) {
-  Fill();
-  const std::string event = R"({"user_id":"ann","kind":"k","payload":{}})";
-  for (const std::string& body : {event, "[" + event + "]"}) {
-    auto response = Events(body);
-    EXPECT_EQ(response->head.status, 429) << body;
-    EXPECT_NE(response->Header("retry-after"), "(none)") << body;
-  }
-}
-
-// semantics.md 2.4
-TEST_F(StuckEngineTest, AFullQueueIsResourceExhaustedWithAPushback) {
-  Fill();
-  auto call = Publisher("Publish");
-  pb::PublishRequest request;
-  *request.add_events() = Event("ann").event();
-  call->call->Write(request.SerializeAsString());
-  call->call->HalfClose();
-  RunUntil([&] { return call->ended; });
-  EXPECT_EQ(call->end.status, GrpcStatus::kResourceExhausted);
-  EXPECT_EQ(call->Trailer("grpc-retry-pushback-ms"), "1000");
 }
 
 }  // namespace
