@@ -107,5 +107,15 @@ TEST_F(DrainTest, NobodyNewIsLetInAndNothingMoreIsAskedOfTheBackend) {  // seman
   Until([&] { return done; });
 }
 
+TEST_F(DrainTest, CursorIsSavedBeforeAnythingElse) {  // semantics.md 6.5
+  StartReady();
+  auto client = WebSocket(Token("u", "s1"));
+  backend.Event(12, "u");
+  Frames(*client, 2);
+  Drain();
+  gateway.reset();
+  EXPECT_EQ(PersistedCursor(), ScriptedBackend::At(12));
+}
+
 }  // namespace
 }  // namespace galaxy::push

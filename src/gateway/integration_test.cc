@@ -411,44 +411,6 @@ TEST_F(GatewayTest, DrainSendsClientsAwayAndSavesTheCursor) {  // semantics.md 6
   EXPECT_EQ(PersistedCursor(), ScriptedBackend::At(12));
 }
 
-TEST_F(GatewayTest, DrainIsSpreadOverItsWindow) {  // semantics.md 6.5
-  StartReady();
-  std::vector<std::unique_ptr<RawClient>> clients;
-  for (int i = 0; i < 20; ++i) clients.push_back(WebSocket(Token("u" + std::to_string(i), "s")));
-  for (auto& client : clients) Frames(*client, 1);
-  gateway->Drain([] {});
-  auto told = [&] {
-    return std::count_if(clients.begin(), clients.end(), [](auto& client) {
-      return client->received.find("\"code\":1001") != std::string::npos;
-    });
-  };
-  Pass(1'000);
-  EXPECT_LE(told(), 4);
-  Pass(4'000);
-  EXPECT_NEAR(told(), 10, 2);
-  Pass(5'500);
-  EXPECT_EQ(told(), 20);
-}
-
-TEST_F(GatewayTest, DrainAdmitsNobody) {  // semantics.md 6.5
-  StartReady();
-  auto early = WebSocket("");  // before its hello
-  gateway->Drain([] {});
-  early->Send(Text("{\"hello\":{\"token\":\"" + Token("u", "s1") + "\"}}"));
-  EXPECT_THAT(Frames(*early, 1)[0], StartsWith("{\"bye\":{\"code\":1001,\"reason\":\"drain\""));
-  EXPECT_TRUE(gateway->Sessions("u").empty());
-}
-
-TEST_F(GatewayTest, DrainWritesTheCursorBeforeAnythingElse) {  // semantics.md 6.5
-  StartReady();
-  auto socket = WebSocket(Token("u", "s1"));
-  backend.Event(12, "u");
-  Frames(*socket, 2);
-  gateway->Drain([] {});
-  gateway.reset();
-  EXPECT_EQ(PersistedCursor(), ScriptedBackend::At(12));
-}
-
 TEST_F(GatewayTest, SameIdRulesAndFoldersAreCheckedAtTheStart) {
   config.id = "";
   EXPECT_FALSE(Gateway::Open(loop, config, Keys()));
