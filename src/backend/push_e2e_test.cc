@@ -290,7 +290,6 @@ TEST_F(PushTest, ADrainWritesWhatIsThereAndEndsStreams) {
   RunUntil([&] { return drained; });
 }
 
-// semantics.md 6.5: the deadline holds for a peer that does not read.
 TEST_F(OverrunTest, ADrainTakesNoNewSubscription) {  // semantics.md 6.5
   Connect("gw");
   PublishBytes(300'000);  // keeps the connection, and the drain, up
@@ -306,6 +305,7 @@ TEST_F(OverrunTest, ADrainTakesNoNewSubscription) {  // semantics.md 6.5
   RunUntil([&] { return drained; });
 }
 
+// semantics.md 6.5: the deadline holds for a peer that does not read.
 TEST_F(OverrunTest, ADrainDoesNotWaitForAStuckPeer) {
   Connect("gw");
   PublishBytes(300'000);
