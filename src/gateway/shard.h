@@ -201,12 +201,7 @@ class Shard {
   void CloseSome(SpreadClose& spread);
   bool OverBound(const ClientSession& session) const;
   void DropQueue(ClientSession& session);
-  // The cursor up to which everything was considered: what clients are told (7.4). What is held
-  // back may leave the ring undelivered, and with it the cursor that lay before it.
-  bool LostHeldBack() const { return delivered_ + 1 < ring_.first(); }
-  std::string_view Head() const {
-    return LostHeldBack() ? std::string_view(held_head_) : ring_.CursorAt(delivered_);
-  }
+  std::string_view Head() const { return ring_.CursorAt(delivered_); }
 
   const GatewayConfig& config_;
   const Clock& clock_;
@@ -223,7 +218,6 @@ class Shard {
   ShardStats stats_;
 
   uint64_t delivered_ = 0;
-  std::string held_head_;  // the cursor at delivered_ when holding back began
   bool vouching_ = false;
   bool admit_anyway_ = false;
   bool work_wanted_ = false;

@@ -24,7 +24,6 @@ void Shard::Append(std::string_view message, const EntryView& entry, bool delive
   }
   bool replayable = entry.type == EntryType::kEvent && entry.user_id != kCanaryUser;
   uint64_t user_hash = replayable ? ring_.UserHash(entry.user_id) : 0;
-  if (!deliver && delivered_ == ring_.newest()) held_head_ = ring_.CursorAt(delivered_);
   uint64_t ordinal = ring_.Append(message, entry.cursor, user_hash, clock_.MonoMs());
   if (!deliver) return;
   if (delivered_ + 1 == ordinal) return DeliverOne(ordinal, entry);
@@ -32,7 +31,7 @@ void Shard::Append(std::string_view message, const EntryView& entry, bool delive
 }
 
 void Shard::Deliver() {
-  if (LostHeldBack()) {
+  if (delivered_ + 1 < ring_.first()) {
     // The ring was too small for what was held back: a hole, so it is said (7.5).
     Gap("evicted", ring_.CursorAt(ring_.newest()), ring_.foreign());
     return;

@@ -8,7 +8,6 @@
 namespace galaxy::push {
 namespace {
 
-using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -184,26 +183,6 @@ TEST_F(ShardTest, RingTooSmallForWhatIsHeldBackIsAGap) {  // semantics.md 7.1: n
   EXPECT_THAT(client->Frame("gap"), HasSubstr(At(110)));
   auto back = Connect("a", "s1", At(110));
   EXPECT_THAT(back->EventIds(), ElementsAre("111"));
-}
-
-// semantics.md 7.4: a client that took such a position elsewhere would never learn of the hole.
-TEST_F(ShardTest, NoPositionLiesBeyondWhatIsHeldBackWhenThatLeavesTheRing) {
-  config.ring_bytes_max = 2'000;
-  config.window_ms = 10'000;
-  Restart();
-  auto client = Connect("a", "s1");
-  Publish("a", "", /*deliver=*/false);
-  for (int i = 0; i < 10; ++i) Publish("b", "", /*deliver=*/false, 400);
-  auto late = Connect("b", "s2");
-  EXPECT_THAT(late->Frame("welcome"), HasSubstr(At(100)));
-  Pass(60'000);  // the rest goes by age
-  EXPECT_EQ(client->Frame("position"), "{\"position\":{\"cursor\":\"" + At(100) + "\"}}");
-  shard->Deliver();
-  Run();
-  for (auto* told : {client.get(), late.get()}) {
-    EXPECT_THAT(told->Names(), Contains("gap"));
-    EXPECT_THAT(told->Frame("gap"), HasSubstr(At(111)));
-  }
 }
 
 TEST_F(ShardTest, PositionComesWithinEveryHeartbeatOnceTheQueueIsEmpty) {  // semantics.md 7.4
