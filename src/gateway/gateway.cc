@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::string_view kOwnKeysFile = "/envelope-keys.json";
 constexpr uint64_t kDrainLookMs = 20;
+constexpr uint64_t kForgetFirstMs = 60'000;  // gateways that never live for an hour forget, too
 constexpr uint64_t kForgetMs = 3'600'000;
 
 HttpLimits ServerLimits(const GatewayConfig& config) {
@@ -117,10 +118,10 @@ struct Gateway::Parts {
     });
   }
 
-  void ArmForget() {
-    forget_timer = loop.RunAfter(kForgetMs, [this] {
+  void ArmForget(uint64_t delay_ms) {
+    forget_timer = loop.RunAfter(delay_ms, [this] {
       feed.ForgetRevoked();
-      ArmForget();
+      ArmForget(kForgetMs);
     });
   }
 
@@ -261,7 +262,7 @@ Result<std::unique_ptr<Gateway>> Gateway::Open(Loop& loop, GatewayConfig config,
   parts->server = std::move(*server);
   parts->ArmTick();
   parts->ArmSave();
-  parts->ArmForget();
+  parts->ArmForget(kForgetFirstMs);
   parts->ArmReload();
   parts->feed.Start();
   return std::unique_ptr<Gateway>(new Gateway(std::move(parts)));

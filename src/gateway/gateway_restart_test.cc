@@ -199,6 +199,28 @@ TEST_F(GatewayRestartTest, ClockThatStepsAheadForgetsNoRevocation) {  // semanti
   EXPECT_THAT(First("u", "gone"), StartsWith(kRevoked));
 }
 
+TEST_F(GatewayRestartTest, RevocationThatNoTokenOutlivesIsForgottenInMemoryAndOnDisk) {
+  // semantics.md 8.7
+  StartReady();
+  Invalidate(12, "u", "gone");
+  UntilWritten();
+  EXPECT_EQ(Metric("galaxy_push_gateway_revoked_entries"), 1);
+  uint64_t keep_s = RevokedKeepSeconds(config.session_lifetime_max_s, config.token_leeway_s);
+  Cursor later{13, clock.WallMs() + (keep_s + 2) * 1000};
+  clock.StepWall(static_cast<int64_t>((keep_s + 2) * 1000));
+  std::string cursor = later.Format();
+  backend.Send({.type = EntryType::kEvent, .user_id = "x", .payload = "{}", .cursor = cursor});
+  for (int i = 0; i < 70; ++i) {
+    clock.Advance(1'000);
+    TurnSome(loop);
+  }
+  EXPECT_EQ(Metric("galaxy_push_gateway_revoked_entries"), 0);
+  UntilWritten();
+  Kill();
+  StartWithoutBackend();
+  EXPECT_EQ(Metric("galaxy_push_gateway_revoked_entries"), 0);
+}
+
 TEST_F(GatewayRestartTest, FullDiskStopsNothingButTheCursorOnDisk) {  // semantics.md 7.2
   config.state_vfs = disk.vfs();
   StartReady();
