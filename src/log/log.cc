@@ -8,6 +8,9 @@
 namespace galaxy::push {
 namespace {
 
+// Upkeep costs writes of its own: often enough that none takes long, seldom enough not to matter.
+constexpr uint64_t kUpkeepBytes = 4u << 20;
+
 // Views of an entry that we have encoded, or that the engine gives back.
 EntryView ViewOf(std::string_view entry) {
   Result<EntryView> view = DecodePushEvent(EntryMessage(entry));
@@ -266,8 +269,8 @@ void Log::AppendCommitted() {
       ++invalidations;
     }
     ring_->Append(entry.entry, entry.cursor);
+    upkeep_bytes_ += entry.entry.size();
   }
-  upkeep_due_ = true;
   Bump(counters_.entries, fresh_.size());
   Bump(counters_.invalidations, invalidations);
 }
@@ -305,7 +308,8 @@ void Log::Probe() {
 }
 
 bool Log::Maintain() {
-  if (dead_ || !upkeep_due_) return false;
+  if (dead_ || (!upkeep_due_ && upkeep_bytes_ < kUpkeepBytes)) return false;
+  upkeep_bytes_ = 0;
   Result<bool> more = engine_->Maintain({ring_->floor(), retained_before_ms_});
   upkeep_due_ = more && *more;
   if (more) return *more;

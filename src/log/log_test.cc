@@ -288,6 +288,159 @@ TEST(Log, AFailedCommitLeavesNoTraceAndItsNumbersAreNotUsedAgain) {
   EXPECT_EQ(f.RingContents(), (Strings{"1 ann/old", "4 ann/a"}));
 }
 
+TEST(Log, WhileTheDiskIsFullPublishesAreRefusedWithTheReasonAndTheLogStaysReadable) {
+  // semantics.md 2.1
+  Fixture f;
+  Ack known = *f.Publish({f.Event("known")})[0];
+  EXPECT_TRUE(f.log->Ready());
+  f.disk.full = true;
+  EXPECT_EQ(f.Publish({f.Event("a")})[0].error().code, Code::kUnavailable);
+  EXPECT_EQ(f.log->Ready().error().message, "the disk is full");
+  EXPECT_EQ(f.log->Stats().commits_failed, 1u);
+  // From now on a probe asks the disk, and not each publish.
+  f.disk.full = false;
+  EXPECT_EQ(f.Publish({f.Event("b")})[0].error().message, "the disk is full");
+  EXPECT_EQ(f.log->Stats().commits, 2u);
+  EXPECT_EQ(*f.Publish({f.Event("known")})[0], (Ack{known.cursor, true}));
+  EXPECT_EQ(f.RingContents(), (Strings{"1 ann/known"}));
+}
+
+TEST(Log, AFullDiskIsProbedOnceASecondAlsoWithoutAPublish) {
+  Fixture f;
+  f.disk.full = true;
+  f.log->Work(f.now_ms, 1'000);
+  f.Publish({f.Event("a")});
+  EXPECT_EQ(f.disk.probes, 0);
+  f.log->Work(f.now_ms, 1'999);
+  EXPECT_EQ(f.disk.probes, 0);
+  f.log->Work(f.now_ms, 2'000);
+  EXPECT_EQ(f.disk.probes, 1);
+  EXPECT_FALSE(f.log->Ready());
+  f.disk.full = false;
+  f.log->Work(f.now_ms, 3'000);
+  EXPECT_TRUE(f.log->Ready());
+  EXPECT_TRUE(f.Publish({f.Event("a")})[0].has_value());
+  f.log->Work(f.now_ms, 4'000);
+  EXPECT_EQ(f.disk.probes, 2);
+}
+
+TEST(Log, AfterAFinalFailureNothingIsAnsweredAndTheProcessIsToldToEnd) {
+  // semantics.md 2.1: what a failed sync was to keep may be gone, so nothing follows it
+  Fixture f;
+  std::vector<std::string> told;
+  f.log->SetOnFatal([&](const Error& error) { told.push_back(error.message); });
+  Cursor acknowledged = f.Publish({f.Event("old")})[0]->cursor;
+  f.disk.broken = true;
+  auto in_doubt = f.Submit({f.Event("a"), f.Event("old")});
+  EXPECT_FALSE(f.log->CommitOnce(f.now_ms));
+  EXPECT_EQ(told, Strings{"a sync failed"});
+  EXPECT_FALSE(in_doubt->has_value());
+  f.disk.broken = false;
+  f.Submit({f.Event("b")});
+  EXPECT_EQ(f.last_status.error().code, Code::kUnavailable);
+  EXPECT_FALSE(f.log->Work(f.now_ms, 10'000));
+  EXPECT_FALSE(f.log->Ready());
+  EXPECT_EQ(f.log->ring().head(), acknowledged);
+  EXPECT_EQ(told.size(), 1u);
+  f.log.reset();  // only where the process does not end: whoever waits hears that it is not known
+  EXPECT_EQ((**in_doubt)[0].error().code, Code::kUnavailable);
+  EXPECT_EQ((**in_doubt)[1].error().code, Code::kUnavailable);
+}
+
+TEST(Log, AFinalFailureOfUpkeepOrProbeEndsItToo) {
+  for (bool probing : {false, true}) {
+    Fixture f;
+    int told = 0;
+    f.log->SetOnFatal([&](const Error&) { ++told; });
+    f.disk.full = probing;
+    f.Publish({f.Event("a")});
+    f.disk.broken = true;
+    f.log->Expire(f.now_ms);
+    if (!probing) f.log->Maintain();
+    EXPECT_EQ(told, 1) << probing;
+    EXPECT_FALSE(f.log->Ready()) << probing;
+  }
+}
+
+TEST(Log, UpkeepThatFindsNoRoomWaitsForTheNextSecond) {
+  Fixture f;
+  f.disk.full = true;
+  f.log->Expire(f.now_ms);
+  EXPECT_FALSE(f.log->Maintain());
+  EXPECT_FALSE(f.log->Maintain());
+  EXPECT_EQ(f.disk.upkeeps, 1);
+  EXPECT_EQ(f.log->Stats().upkeep_failed, 1u);
+  EXPECT_TRUE(f.log->Ready());
+  f.log->Expire(f.now_ms);
+  f.log->Maintain();
+  EXPECT_EQ(f.disk.upkeeps, 2);
+}
+
+TEST(Log, TheEngineLetsGoWhatTheByteCapDroveOutOfTheRing) {
+  // semantics.md 3.1
+  Fixture f({.ring = {.bytes_max = 64 << 10}});
+  std::string payload(10'000, 'x');
+  for (int i = 0; i < 20; ++i) f.Publish({f.Event(std::to_string(i), payload)});
+  f.log->Expire(f.now_ms);
+  while (f.log->Maintain()) {
+  }
+  EXPECT_LT(f.disk.rows.size(), 10u);
+  EXPECT_EQ(f.disk.floor, f.log->ring().floor());
+  EXPECT_EQ(f.disk.rows.size(), f.log->ring().Stats().entries);
+}
+
+TEST(Log, MegabytesOfCommitsBringUpkeepWithoutWaitingForTheSecond) {
+  Fixture f({.ring = {.bytes_max = 1 << 20}});
+  f.log->Work(f.now_ms, 1'000);
+  int before = f.disk.upkeeps;
+  std::string payload(1 << 20, 'x');
+  for (int i = 0; i < 8; ++i) {
+    f.Submit({f.Event(std::to_string(i), payload)});
+    while (f.log->Work(f.now_ms, 1'001)) {
+    }
+  }
+  EXPECT_GT(f.disk.upkeeps, before);
+  EXPECT_LT(f.disk.rows.size(), 6u);
+}
+
+TEST(Log, AnIdempotencyKeyLeavesWithItsEntryAlsoByTheByteCap) {
+  // semantics.md 2.2, 3.1
+  Fixture f({.ring = {.bytes_max = 64 << 10}});
+  std::string payload(10'000, 'x');
+  for (int i = 0; i < 20; ++i) f.Publish({f.Event(std::to_string(i), payload)});
+  EXPECT_EQ(f.log->Stats().dedupe_keys, f.log->ring().Stats().entries);
+  EXPECT_FALSE(f.Publish({f.Event("0", payload)})[0]->duplicate);
+  EXPECT_TRUE(f.Publish({f.Event("19", payload)})[0]->duplicate);
+}
+
+TEST(Log, ARestartForgetsNoIdempotencyKey) {
+  // semantics.md 2.2
+  Fixture f({.ring = {.bytes_max = 64 << 10}});
+  std::string payload(10'000, 'x');
+  Results first;
+  for (int i = 0; i < 20; ++i) first = f.Publish({f.Event(std::to_string(i), payload)});
+  uint64_t keys = f.log->Stats().dedupe_keys;
+  f.log->Expire(f.now_ms);
+  while (f.log->Maintain()) {
+  }
+  f.Restart();
+  EXPECT_EQ(*f.Publish({f.Event("19", payload)})[0], (Ack{first[0]->cursor, true}));
+  EXPECT_EQ(f.log->Stats().dedupe_keys, keys);
+}
+
+TEST(Log, ARestartNumbersAboveWhatALostEndMayHaveHeld) {
+  // semantics.md 1.2: a disk that lied about a sync, or a backup that was restored
+  Fixture f;
+  Cursor seen = f.Publish({f.Event("a"), f.Event("b")})[1]->cursor;
+  f.disk.rows.pop_back();
+  f.now_ms += 5;
+  f.Restart();
+  EXPECT_EQ(f.log->ring().Find(seen).match, Ring::Match::kFuture);
+  Cursor next = f.Publish({f.Event("c")})[0]->cursor;
+  EXPECT_GT(next.sequence, (kNowMs + 5) << 16);
+  EXPECT_EQ(f.log->ring().Find(seen).match, Ring::Match::kUnknown);
+}
+
 TEST(Log, ADurableLogGoesOnAfterARestart) {
   // semantics.md 1.2, 2.1, 2.2, 3.1, 3.2
   Fixture f;
