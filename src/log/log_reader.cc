@@ -55,7 +55,9 @@ void Reading::Blame(LogFault fault) {
 
 Status Reading::ForEach(const char* table, std::string_view sql, RowReader reader) {
   auto damaged = [&](const StorageError& error) -> Status {
-    if (error.fault != StorageFault::kCorrupt) return std::unexpected<Error>(error);
+    // kOther: a table or a column is not there.
+    bool damage = error.fault == StorageFault::kCorrupt || error.fault == StorageFault::kOther;
+    if (!damage) return std::unexpected<Error>(error);
     Blame({.table = table, .what = "the rest cannot be read: " + error.message});
     return {};
   };

@@ -1,6 +1,7 @@
 #include "log/sqlite_engine.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <optional>
 
 #include "base/check.h"
@@ -17,6 +18,7 @@ namespace {
 constexpr uint64_t kCheckpointPages = (4u << 20) / kLogPageBytes;
 constexpr int64_t kCacheBytes = 8 << 20;
 constexpr uint64_t kStepMs = 2;
+constexpr uint64_t kDatabaseBytesMin = 512;
 constexpr int64_t kProbeBytes = 1 << 20;
 // A reader of another process (a backup, `log info`) may hold the lock for a moment.
 constexpr uint32_t kBusyMs = 2'000;
@@ -37,19 +39,41 @@ Error Verdict(const StorageError& error) {
 
 std::unexpected<Error> Failed(const StorageError& error) { return std::unexpected(Verdict(error)); }
 
-std::string WayOut(const std::string& dir) {
-  return "What was there had been acknowledged. See it all with `galaxy-push log verify --data " +
-         dir + "`; then give up what is damaged with `galaxy-push log repair --data " + dir +
-         "`, or restore a backup";
+// What a refused start says: what is wrong, and what can be done.
+Error Damaged(const std::string& dir, const std::string& what) {
+  return {Code::kInternal,
+          dir + "/" + std::string(kLogFileName) + " is damaged, nothing was changed: " + what +
+              ". What was there had been acknowledged. See all of it with `galaxy-push log verify "
+              "--data " +
+              dir +
+              "`; then give up what is damaged with `galaxy-push log repair "
+              "--data " +
+              dir + "`, or restore a backup",
+          "data"};
 }
 
-// What a refused start says: which rows, and what can be done.
-Error Damaged(const std::string& dir, const LogContents& contents) {
-  std::string text = dir + "/" + std::string(kLogFileName) + " is damaged, nothing was changed. ";
+std::string Describe(const LogContents& contents) {
+  std::string text;
   size_t named = std::min<size_t>(contents.listed.size(), 5);
-  for (size_t i = 0; i < named; ++i) text += contents.listed[i].ToString() + "; ";
-  text += std::to_string(contents.faults) + " in all. " + WayOut(dir);
-  return {Code::kInternal, std::move(text), "data"};
+  for (size_t i = 0; i < named; ++i) text += (i > 0 ? "; " : "") + contents.listed[i].ToString();
+  if (contents.faults > named) text += "; " + std::to_string(contents.faults) + " in all";
+  return text;
+}
+
+std::unexpected<Error> StartFailed(const std::string& dir, const StorageError& error) {
+  if (error.fault == StorageFault::kCorrupt) return std::unexpected(Damaged(dir, error.message));
+  return Failed(error);
+}
+
+// SQLite takes a file that is shorter than any database for a new one. It would be one whose end,
+// and that is nearly all of it, was lost; unless a journal says that it was just being made.
+Status CheckNotCutOff(const std::string& dir) {
+  std::string path = dir + "/" + std::string(kLogFileName);
+  std::error_code missing;
+  auto bytes = std::filesystem::file_size(path, missing);
+  if (missing || bytes == 0 || bytes >= kDatabaseBytesMin) return {};
+  if (std::filesystem::exists(path + "-journal", missing)) return {};
+  return std::unexpected(Damaged(dir, "it has only " + std::to_string(bytes) + " bytes"));
 }
 
 // The bytes of all entries: as they lie, when they lie back to back, else joined in `joined`.
@@ -114,6 +138,7 @@ Result<std::unique_ptr<SqliteEngine::File>> SqliteEngine::File::Open(const Optio
     Result<FolderLock> acquired = FolderLock::Acquire(options.dir);
     if (!acquired) return std::unexpected(acquired.error());
     lock = std::move(*acquired);
+    if (Status whole = CheckNotCutOff(options.dir); !whole) return std::unexpected(whole.error());
   }
   StorageResult<Database> database =
       Database::Open(options.dir + "/" + std::string(kLogFileName), {.vfs = options.vfs,
@@ -122,19 +147,14 @@ Result<std::unique_ptr<SqliteEngine::File>> SqliteEngine::File::Open(const Optio
                                                                      .checkpoint_pages = 0,
                                                                      .cache_bytes = kCacheBytes,
                                                                      .busy_timeout_ms = kBusyMs});
-  if (!database && database.error().fault == StorageFault::kCorrupt) {
-    return Fail(Code::kInternal, database.error().message + ". " + WayOut(options.dir), "data");
-  }
-  if (!database) return Failed(database.error());
+  if (!database) return StartFailed(options.dir, database.error());
   std::unique_ptr<File> file(new File(std::move(*database)));
   file->lock = std::move(lock);
   StorageResult<int64_t> tables = file->database.QueryInt("SELECT count(*) FROM sqlite_schema");
-  if (!tables) return Failed(tables.error());
+  if (!tables) return StartFailed(options.dir, tables.error());
   if (*tables == 0) {
     if (StorageStatus created = file->Create(now_ms); !created) return Failed(created.error());
   }
-  if (Status ok = CheckLogFormat(file->database); !ok) return std::unexpected(ok.error());
-  if (StorageStatus ok = file->Prepare(); !ok) return Failed(ok.error());
   return file;
 }
 
@@ -247,7 +267,8 @@ Result<Cursor> SqliteEngine::Recover(uint64_t now_ms, Recovery& recovery) {
 
   Result<LogContents> contents = ReadLog((*file)->database, refill);
   if (!contents) return std::unexpected(contents.error());
-  if (contents->faults > 0) return std::unexpected(Damaged(options_.dir, *contents));
+  if (contents->faults > 0) return std::unexpected(Damaged(options_.dir, Describe(*contents)));
+  if (StorageStatus ok = (*file)->Prepare(); !ok) return StartFailed(options_.dir, ok.error());
   file_ = std::move(*file);
   file_->meta = contents->meta;
   last_ = contents->head.sequence;
