@@ -50,6 +50,7 @@ class Engine {
     uint64_t retained_before_ms = 0;  // retained invalidations that are older. They leave from the
                                       // front only: one behind a newer one stays with it (the wall
                                       // clock may step back).
+    bool due = true;                  // also what little there is: once a second
   };
 
   struct Statistics {
@@ -70,10 +71,11 @@ class Engine {
   // Entries and retained invalidations that Upkeep named may come back.
   virtual Result<Cursor> Recover(uint64_t now_ms, Recovery& recovery) = 0;
   // All of `entries` (never empty, cursors rising and above every earlier one), or none.
-  // Returns when they are as durable as this engine makes them.
-  virtual Status Commit(std::span<const CommitEntry> entries) = 0;
-  // One step, of about 2 ms, of the work that can wait: lets go what nobody needs any more. True:
-  // there is more to do.
+  // Returns when they are as durable as this engine makes them. May take along, in the same
+  // transaction, some of what nobody needs any more.
+  virtual Status Commit(std::span<const CommitEntry> entries, const Upkeep& upkeep) = 0;
+  // After a commit, and with `due` once a second: one step of the work that can wait. Lets go what
+  // nobody needs any more, for 2 ms and a sync. True: there is more to do.
   virtual Result<bool> Maintain(const Upkeep& upkeep) = 0;
   // After a kUnavailable: OK when a commit would succeed now.
   virtual Status Probe() = 0;

@@ -47,7 +47,7 @@ class FakeEngine final : public Engine {
     return disk_.rows.empty() ? disk_.floor : disk_.rows.back().cursor;
   }
 
-  Status Commit(std::span<const CommitEntry> entries) override {
+  Status Commit(std::span<const CommitEntry> entries, const Upkeep&) override {
     if (Status ok = Judge(); !ok) return ok;
     disk_.commits.push_back(entries.size());
     for (const CommitEntry& entry : entries) {
@@ -60,6 +60,7 @@ class FakeEngine final : public Engine {
 
   // One row a step.
   Result<bool> Maintain(const Upkeep& upkeep) override {
+    if (!upkeep.due) return false;
     ++disk_.upkeeps;
     if (Status ok = Judge(); !ok) return std::unexpected(ok.error());
     auto& retained = disk_.retained;

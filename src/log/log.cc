@@ -8,9 +8,6 @@
 namespace galaxy::push {
 namespace {
 
-// Upkeep costs writes of its own: often enough that none takes long, seldom enough not to matter.
-constexpr uint64_t kUpkeepBytes = 4u << 20;
-
 // Views of an entry that we have encoded, or that the engine gives back.
 EntryView ViewOf(std::string_view entry) {
   Result<EntryView> view = DecodePushEvent(EntryMessage(entry));
@@ -170,7 +167,7 @@ Status Log::CommitFresh() {
   // Not again for each publish while the disk is full: the probe tells when there is a point.
   if (unavailable_) return std::unexpected(*unavailable_);
   Bump(counters_.commits);
-  Status committed = engine_->Commit(fresh_);
+  Status committed = engine_->Commit(fresh_, CurrentUpkeep());
   if (committed) {
     AppendCommitted();
   } else {
@@ -269,7 +266,6 @@ void Log::AppendCommitted() {
       ++invalidations;
     }
     ring_->Append(entry.entry, entry.cursor);
-    upkeep_bytes_ += entry.entry.size();
   }
   Bump(counters_.entries, fresh_.size());
   Bump(counters_.invalidations, invalidations);
@@ -307,10 +303,13 @@ void Log::Probe() {
   SetReady({});
 }
 
+Engine::Upkeep Log::CurrentUpkeep() const {
+  return {ring_->floor(), retained_before_ms_, upkeep_due_};
+}
+
 bool Log::Maintain() {
-  if (dead_ || (!upkeep_due_ && upkeep_bytes_ < kUpkeepBytes)) return false;
-  upkeep_bytes_ = 0;
-  Result<bool> more = engine_->Maintain({ring_->floor(), retained_before_ms_});
+  if (dead_) return false;
+  Result<bool> more = engine_->Maintain(CurrentUpkeep());
   upkeep_due_ = more && *more;
   if (more) return *more;
   Bump(counters_.upkeep_failed);

@@ -103,8 +103,8 @@ class Log {
   // Lets go what is too old in ring, idempotency index and retained set; asks an engine that was
   // unavailable whether it works again.
   void Expire(uint64_t now_ms);
-  // Has the engine let go what ring and retained set no longer hold, one step of it, when Expire()
-  // or some megabytes of commits have made it worth while. True: more is to do.
+  // Has the engine let go what ring and retained set no longer hold, one step of it, and do what
+  // its commits have left for later. True: more is to do.
   bool Maintain();
 
   Statistics Stats() const;
@@ -127,6 +127,7 @@ class Log {
   void Sequence(Job& job, uint64_t now_ms);
   void SequenceOne(Job& job, std::span<char> entry, const LogBatch::Item& item, uint64_t now_ms);
   Status CommitFresh();
+  Engine::Upkeep CurrentUpkeep() const;
   void Abandon(const Error& error, uint64_t sequence_before);
   void AppendCommitted();
   void TrimDedupe();
@@ -150,7 +151,6 @@ class Log {
   std::optional<Error> unavailable_;  // what the engine said, until a probe succeeds
   bool dead_ = false;
   bool upkeep_due_ = true;
-  uint64_t upkeep_bytes_ = 0;  // committed since the last upkeep
   uint64_t retained_before_ms_ = 0;
   std::optional<uint64_t> expired_mono_ms_;
   std::vector<Job> jobs_;

@@ -389,20 +389,6 @@ TEST(Log, TheEngineLetsGoWhatTheByteCapDroveOutOfTheRing) {
   EXPECT_EQ(f.disk.rows.size(), f.log->ring().Stats().entries);
 }
 
-TEST(Log, MegabytesOfCommitsBringUpkeepWithoutWaitingForTheSecond) {
-  Fixture f({.ring = {.bytes_max = 1 << 20}});
-  f.log->Work(f.now_ms, 1'000);
-  int before = f.disk.upkeeps;
-  std::string payload(1 << 20, 'x');
-  for (int i = 0; i < 8; ++i) {
-    f.Submit({f.Event(std::to_string(i), payload)});
-    while (f.log->Work(f.now_ms, 1'001)) {
-    }
-  }
-  EXPECT_GT(f.disk.upkeeps, before);
-  EXPECT_LT(f.disk.rows.size(), 6u);
-}
-
 TEST(Log, AnIdempotencyKeyLeavesWithItsEntryAlsoByTheByteCap) {
   // semantics.md 2.2, 3.1
   Fixture f({.ring = {.bytes_max = 64 << 10}});

@@ -1,79 +1,22 @@
 #include "log/sqlite_engine.h"
 
-#include <algorithm>
-#include <filesystem>
 #include <optional>
 
 #include "base/check.h"
+#include "log/log_folder.h"
 #include "log/log_format.h"
 #include "log/log_reader.h"
 #include "log/log_writer.h"
 #include "storage/database.h"
-#include "storage/folder_lock.h"
 
 namespace galaxy::push {
 namespace {
 
-// With the sizes in docs/adr/0009: a checkpoint of 4 MiB takes about as long as two commits.
-constexpr uint64_t kCheckpointPages = (4u << 20) / kLogPageBytes;
-constexpr int64_t kCacheBytes = 8 << 20;
 constexpr uint64_t kStepMs = 2;
-constexpr uint64_t kDatabaseBytesMin = 512;
 constexpr int64_t kProbeBytes = 1 << 20;
-// A reader of another process (a backup, `log info`) may hold the lock for a moment.
-constexpr uint32_t kBusyMs = 2'000;
 
-constexpr int64_t Signed(uint64_t number) { return static_cast<int64_t>(number); }
-
-// The engine's words for a failure of the file: what may be tried again, and what is final.
-Error Verdict(const StorageError& error) {
-  switch (error.fault) {
-    case StorageFault::kFull:
-      return {Code::kUnavailable, "the disk of the data directory is full: " + error.message, {}};
-    case StorageFault::kBusy:
-      return {Code::kUnavailable, "the log file is locked: " + error.message, {}};
-    default:
-      return {Code::kInternal, error.message, {}};
-  }
-}
-
-std::unexpected<Error> Failed(const StorageError& error) { return std::unexpected(Verdict(error)); }
-
-// What a refused start says: what is wrong, and what can be done.
-Error Damaged(const std::string& dir, const std::string& what) {
-  return {Code::kInternal,
-          dir + "/" + std::string(kLogFileName) + " is damaged, nothing was changed: " + what +
-              ". What was there had been acknowledged. See all of it with `galaxy-push log verify "
-              "--data " +
-              dir +
-              "`; then give up what is damaged with `galaxy-push log repair "
-              "--data " +
-              dir + "`, or restore a backup",
-          "data"};
-}
-
-std::string Describe(const LogContents& contents) {
-  std::string text;
-  size_t named = std::min<size_t>(contents.listed.size(), 5);
-  for (size_t i = 0; i < named; ++i) text += (i > 0 ? "; " : "") + contents.listed[i].ToString();
-  if (contents.faults > named) text += "; " + std::to_string(contents.faults) + " in all";
-  return text;
-}
-
-std::unexpected<Error> StartFailed(const std::string& dir, const StorageError& error) {
-  if (error.fault == StorageFault::kCorrupt) return std::unexpected(Damaged(dir, error.message));
-  return Failed(error);
-}
-
-// SQLite takes a file that is shorter than any database for a new one. It would be one whose end,
-// and that is nearly all of it, was lost; unless a journal says that it was just being made.
-Status CheckNotCutOff(const std::string& dir) {
-  std::string path = dir + "/" + std::string(kLogFileName);
-  std::error_code missing;
-  auto bytes = std::filesystem::file_size(path, missing);
-  if (missing || bytes == 0 || bytes >= kDatabaseBytesMin) return {};
-  if (std::filesystem::exists(path + "-journal", missing)) return {};
-  return std::unexpected(Damaged(dir, "it has only " + std::to_string(bytes) + " bytes"));
+std::unexpected<Error> Failed(const StorageError& error) {
+  return std::unexpected(EngineError(error));
 }
 
 // The bytes of all entries: as they lie, when they lie back to back, else joined in `joined`.
@@ -104,137 +47,108 @@ size_t RowEntries(std::span<const CommitEntry> entries) {
 }  // namespace
 
 struct SqliteEngine::File {
-  static Result<std::unique_ptr<File>> Open(const Options& options, uint64_t now_ms);
-  StorageStatus Create(uint64_t now_ms);
-  StorageStatus Prepare();
+  static StorageResult<std::unique_ptr<File>> Prepare(LogFolder folder);
 
-  StorageStatus WriteEntries(std::span<const CommitEntry> entries, uint64_t before,
-                             std::vector<Row>& rows);
-  StorageStatus SetSync(bool full);
-  StorageStatus Checkpoint();
-  StorageStatus WriteProbe();
-
-  std::optional<FolderLock> lock;
-  Database database;
+  LogFolder folder;
   MetaRow meta;
   std::string joined;
-  std::vector<Row> new_rows;
-  bool sync_full = true;
-  uint64_t wal_pages = 0;  // about: written since the last checkpoint
-  uint64_t retained_seen_ms = 0;
   // After the database: they go first.
-  std::optional<LogWriter> writer;
-  std::optional<Statement> delete_row, oldest_retained, delete_retained;
-
- private:
-  explicit File(Database opened) : database(std::move(opened)) {}
+  LogWriter writer;
+  Statement delete_row, oldest_retained, delete_retained;
 };
 
-Result<std::unique_ptr<SqliteEngine::File>> SqliteEngine::File::Open(const Options& options,
-                                                                     uint64_t now_ms) {
-  std::optional<FolderLock> lock;
-  if (options.vfs.empty()) {
-    if (Status made = MakeFolder(options.dir); !made) return std::unexpected(made.error());
-    Result<FolderLock> acquired = FolderLock::Acquire(options.dir);
-    if (!acquired) return std::unexpected(acquired.error());
-    lock = std::move(*acquired);
-    if (Status whole = CheckNotCutOff(options.dir); !whole) return std::unexpected(whole.error());
-  }
-  StorageResult<Database> database =
-      Database::Open(options.dir + "/" + std::string(kLogFileName), {.vfs = options.vfs,
-                                                                     .page_bytes = kLogPageBytes,
-                                                                     .sync = Database::Sync::kFull,
-                                                                     .checkpoint_pages = 0,
-                                                                     .cache_bytes = kCacheBytes,
-                                                                     .busy_timeout_ms = kBusyMs});
-  if (!database) return StartFailed(options.dir, database.error());
-  std::unique_ptr<File> file(new File(std::move(*database)));
-  file->lock = std::move(lock);
-  StorageResult<int64_t> tables = file->database.QueryInt("SELECT count(*) FROM sqlite_schema");
-  if (!tables) return StartFailed(options.dir, tables.error());
-  if (*tables == 0) {
-    if (StorageStatus created = file->Create(now_ms); !created) return Failed(created.error());
-  }
-  return file;
+StorageResult<std::unique_ptr<SqliteEngine::File>> SqliteEngine::File::Prepare(LogFolder folder) {
+  auto writer = LogWriter::Prepare(folder.database);
+  if (!writer) return std::unexpected(writer.error());
+  auto row = folder.database.Prepare("DELETE FROM log WHERE first = ?");
+  if (!row) return std::unexpected(row.error());
+  auto oldest =
+      folder.database.Prepare("SELECT sequence, ms FROM retained ORDER BY sequence LIMIT 1");
+  if (!oldest) return std::unexpected(oldest.error());
+  auto retained = folder.database.Prepare("DELETE FROM retained WHERE sequence = ?");
+  if (!retained) return std::unexpected(retained.error());
+  return std::unique_ptr<File>(new File{std::move(folder),
+                                        {},
+                                        {},
+                                        std::move(*writer),
+                                        std::move(*row),
+                                        std::move(*oldest),
+                                        std::move(*retained)});
 }
 
-// All or nothing: a crash here leaves an empty file.
-StorageStatus SqliteEngine::File::Create(uint64_t now_ms) {
-  auto transaction = Transaction::Begin(database);
-  if (!transaction) return std::unexpected(transaction.error());
-  StorageStatus ok = CreateLogTables(database);
-  if (!ok) return ok;
-  Cursor start = NewLogStart(now_ms);
-  meta = {start, start, start.sequence};
-  if (ok = Prepare(); ok) ok = writer->WriteMeta(meta);
-  return ok ? transaction->Commit() : ok;
-}
+// Step deletes what nobody needs any more, for kStepMs, in the transaction of the caller. What the
+// engine knows changes when the caller says that the transaction is there.
+class SqliteEngine::Step {
+ public:
+  Step(SqliteEngine& engine, const Upkeep& upkeep)
+      : engine_(engine),
+        file_(*engine.file_),
+        upkeep_(upkeep),
+        end_ms_(engine.options_.clock->MonoMs() + kStepMs),
+        meta_(file_.meta) {}
 
-StorageStatus SqliteEngine::File::Prepare() {
-  StorageResult<LogWriter> prepared_writer = LogWriter::Prepare(database);
-  if (!prepared_writer) return std::unexpected(prepared_writer.error());
-  writer.emplace(std::move(*prepared_writer));
-  const std::pair<std::optional<Statement>*, const char*> all[] = {
-      {&delete_row, "DELETE FROM log WHERE first = ?"},
-      {&oldest_retained, "SELECT sequence, ms FROM retained ORDER BY sequence LIMIT 1"},
-      {&delete_retained, "DELETE FROM retained WHERE sequence = ?"},
-  };
-  for (const auto& [statement, sql] : all) {
-    StorageResult<Statement> prepared = database.Prepare(sql);
-    if (!prepared) return std::unexpected(prepared.error());
-    *statement = std::move(*prepared);
-  }
-  return {};
-}
+  StorageStatus DeleteRows();
+  StorageStatus DeleteRetained();
+  bool changed() const { return gone_ > 0 || meta_.retained_floor != file_.meta.retained_floor; }
+  StorageStatus WriteMeta();
+  void Committed();
+  // More is to do than there was time for.
+  bool more() const { return more_; }
 
-StorageStatus SqliteEngine::File::WriteEntries(std::span<const CommitEntry> entries,
-                                               uint64_t before, std::vector<Row>& rows) {
-  rows.clear();
-  while (!entries.empty()) {
-    std::span<const CommitEntry> part = entries.first(RowEntries(entries));
-    LogRow row{.before = before,
-               .first = part.front().cursor,
-               .last = part.back().cursor,
-               .entries = part.size(),
-               .bytes = BytesOf(part, joined)};
-    wal_pages += row.bytes.size() / kLogPageBytes + 2;
-    if (StorageStatus ok = writer->WriteRow(row); !ok) return ok;
-    for (const CommitEntry& entry : part) {
-      if (entry.type != EntryType::kInvalidation) continue;
-      wal_pages += 2;
-      if (StorageStatus ok = writer->WriteRetained(entry); !ok) return ok;
+ private:
+  bool InTime() const { return engine_.options_.clock->MonoMs() < end_ms_; }
+
+  SqliteEngine& engine_;
+  File& file_;
+  const Upkeep& upkeep_;
+  const uint64_t end_ms_;
+  MetaRow meta_;
+  size_t gone_ = 0;
+  bool more_ = false;
+};
+
+StorageStatus SqliteEngine::Step::DeleteRows() {
+  const std::deque<Row>& rows = engine_.rows_;
+  for (; gone_ < rows.size() && rows[gone_].last <= upkeep_.floor; ++gone_) {
+    if (gone_ > 0 && !InTime()) {
+      more_ = true;
+      break;
     }
-    rows.push_back({row.last, row.first.sequence});
-    before = row.last.sequence;
-    entries = entries.subspan(part.size());
+    file_.delete_row.BindInt(1, static_cast<int64_t>(rows[gone_].first));
+    if (StorageStatus ok = file_.delete_row.Run(); !ok) return ok;
   }
+  if (gone_ == 0) return {};
+  meta_.floor = upkeep_.floor;
+  engine_.wal_pages_ += 4 + gone_ / 16;
   return {};
 }
 
-// Only between transactions.
-StorageStatus SqliteEngine::File::SetSync(bool full) {
-  if (sync_full == full) return {};
-  StorageStatus ok = database.Exec(full ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
-  if (ok) sync_full = full;
-  return ok;
+StorageStatus SqliteEngine::Step::DeleteRetained() {
+  for (;;) {
+    StorageResult<bool> found = file_.oldest_retained.Step();
+    if (!found) return std::unexpected(found.error());
+    auto sequence = static_cast<uint64_t>(*found ? file_.oldest_retained.Int(0) : 0);
+    auto time_ms = static_cast<uint64_t>(*found ? file_.oldest_retained.Int(1) : 0);
+    file_.oldest_retained.Reset();
+    if (!*found || time_ms >= upkeep_.retained_before_ms) return {};
+    if (!InTime()) {
+      more_ = true;
+      return {};
+    }
+    file_.delete_retained.BindInt(1, static_cast<int64_t>(sequence));
+    if (StorageStatus ok = file_.delete_retained.Run(); !ok) return ok;
+    meta_.retained_floor = sequence;
+    engine_.wal_pages_ += 2;
+  }
 }
 
-StorageStatus SqliteEngine::File::Checkpoint() {
-  StorageResult<Database::CheckpointState> done =
-      database.Checkpoint(Database::CheckpointMode::kPassive);
-  wal_pages = 0;
-  if (!done) return std::unexpected(done.error());
-  return {};
+StorageStatus SqliteEngine::Step::WriteMeta() {
+  return changed() ? file_.writer.WriteMeta(meta_) : StorageStatus();
 }
 
-StorageStatus SqliteEngine::File::WriteProbe() {
-  StorageStatus ok = SetSync(true);
-  if (!ok) return ok;
-  ok = database.Exec("INSERT OR REPLACE INTO probe VALUES(1, zeroblob(" +
-                     std::to_string(kProbeBytes) + "))");
-  wal_pages += kProbeBytes / kLogPageBytes;
-  if (ok) ok = database.Exec("DELETE FROM probe");
-  return ok;
+void SqliteEngine::Step::Committed() {
+  file_.meta = meta_;
+  engine_.rows_.erase(engine_.rows_.begin(), engine_.rows_.begin() + static_cast<ptrdiff_t>(gone_));
 }
 
 SqliteEngine::SqliteEngine(Options options) : options_(std::move(options)) {}
@@ -243,8 +157,8 @@ SqliteEngine::~SqliteEngine() = default;
 
 Result<Cursor> SqliteEngine::Recover(uint64_t now_ms, Recovery& recovery) {
   CHECK(!file_);
-  Result<std::unique_ptr<File>> file = File::Open(options_, now_ms);
-  if (!file) return std::unexpected(file.error());
+  Result<LogFolder> folder = LogFolder::Open({.dir = options_.dir, .vfs = options_.vfs}, now_ms);
+  if (!folder) return std::unexpected(folder.error());
 
   struct Refill final : LogVisitor {
     Refill(Recovery& recovery_in, std::deque<Row>& rows_in)
@@ -259,122 +173,134 @@ Result<Cursor> SqliteEngine::Recover(uint64_t now_ms, Recovery& recovery) {
     void OnEntry(const CommitEntry& entry) override {
       if (entry.cursor > floor) recovery.OnEntry(entry);
     }
-    void OnRow(const LogRow& row) override { rows.push_back({row.last, row.first.sequence}); }
+    void OnRow(const LogRow& row) override {
+      rows.push_back({row.last, row.first.sequence, row.bytes.size()});
+    }
     Recovery& recovery;
     std::deque<Row>& rows;
     Cursor floor;
   } refill(recovery, rows_);
 
-  Result<LogContents> contents = ReadLog((*file)->database, refill);
+  Result<LogContents> contents = ReadLog(folder->database, refill);
   if (!contents) return std::unexpected(contents.error());
-  if (contents->faults > 0) return std::unexpected(Damaged(options_.dir, Describe(*contents)));
-  if (StorageStatus ok = (*file)->Prepare(); !ok) return StartFailed(options_.dir, ok.error());
+  if (contents->faults > 0) return std::unexpected(DamagedLog(options_.dir, NameFaults(*contents)));
+  StorageResult<std::unique_ptr<File>> file = File::Prepare(std::move(*folder));
+  if (!file) return Failed(file.error());
   file_ = std::move(*file);
   file_->meta = contents->meta;
   last_ = contents->head.sequence;
+  if (StorageStatus ok = UpdateStatistics(); !ok) return Failed(ok.error());
   return contents->head;
 }
 
-Status SqliteEngine::Commit(std::span<const CommitEntry> entries) {
+Status SqliteEngine::Commit(std::span<const CommitEntry> entries, const Upkeep& upkeep) {
   CHECK(!entries.empty() && entries.front().cursor.sequence > last_);
   CHECK(entries.back().cursor.sequence <= INT64_MAX);
   uint64_t began_ms = options_.clock->MonoMs();
-  if (StorageStatus synced = file_->SetSync(true); !synced) return Failed(synced.error());
-  auto transaction = Transaction::Begin(file_->database);
-  if (!transaction) return Failed(transaction.error());
-  std::vector<Row>& rows = file_->new_rows;
-  StorageStatus ok = file_->WriteEntries(entries, last_, rows);
-  if (ok) ok = transaction->Commit();
-  if (!ok) return Failed(ok.error());
-  rows_.insert(rows_.end(), rows.begin(), rows.end());
-  last_ = entries.back().cursor.sequence;
+  if (StorageStatus ok = TryCommit(entries, upkeep); !ok) return Failed(ok.error());
   std::lock_guard lock(mutex_);
   statistics_.rows = rows_.size();
   statistics_.commit.ObserveMs(options_.clock->MonoMs() - began_ms);
   return {};
 }
 
-Result<bool> SqliteEngine::Maintain(const Upkeep& upkeep) {
-  StorageResult<bool> more = Trim(upkeep);
-  if (!more) return Failed(more.error());
-  bool checkpoint = file_->wal_pages >= kCheckpointPages;
-  uint64_t began_ms = options_.clock->MonoMs();
-  if (checkpoint) {
-    if (StorageStatus ok = file_->Checkpoint(); !ok) return Failed(ok.error());
+StorageStatus SqliteEngine::TryCommit(std::span<const CommitEntry> entries, const Upkeep& upkeep) {
+  auto transaction = Transaction::Begin(file_->folder.database);
+  if (!transaction) return std::unexpected(transaction.error());
+  StorageStatus ok = Insert(entries);
+  Step step(*this, upkeep);
+  if (ok && Gathered(upkeep.floor)) ok = step.DeleteRows();
+  if (ok) ok = step.WriteMeta();
+  if (ok) ok = transaction->Commit();
+  if (!ok) return ok;
+  step.Committed();
+  rows_.insert(rows_.end(), new_rows_.begin(), new_rows_.end());
+  last_ = entries.back().cursor.sequence;
+  return {};
+}
+
+StorageStatus SqliteEngine::Insert(std::span<const CommitEntry> entries) {
+  new_rows_.clear();
+  uint64_t before = last_;
+  while (!entries.empty()) {
+    std::span<const CommitEntry> part = entries.first(RowEntries(entries));
+    LogRow row{.before = before,
+               .first = part.front().cursor,
+               .last = part.back().cursor,
+               .entries = part.size(),
+               .bytes = BytesOf(part, file_->joined)};
+    if (StorageStatus ok = file_->writer.WriteRow(row); !ok) return ok;
+    wal_pages_ += row.bytes.size() / kLogPageBytes + 2;
+    new_rows_.push_back({row.last, row.first.sequence, row.bytes.size()});
+    for (const CommitEntry& entry : part) {
+      if (entry.type != EntryType::kInvalidation) continue;
+      if (StorageStatus ok = file_->writer.WriteRetained(entry); !ok) return ok;
+      wal_pages_ += 2;
+    }
+    before = row.last.sequence;
+    entries = entries.subspan(part.size());
   }
-  StorageResult<int64_t> pages = file_->database.QueryInt("PRAGMA page_count");
-  if (!pages) return Failed(pages.error());
+  return {};
+}
+
+// Whether the rows that may go are worth it.
+bool SqliteEngine::Gathered(Cursor floor) const {
+  uint64_t bytes = 0;
+  for (const Row& row : rows_) {
+    if (row.last > floor || bytes >= options_.gathered_bytes) break;
+    bytes += row.bytes;
+  }
+  return bytes >= options_.gathered_bytes;
+}
+
+Result<bool> SqliteEngine::Maintain(const Upkeep& upkeep) {
+  bool more = false;
+  if (upkeep.due) {
+    StorageResult<bool> trimmed = TrimRest(upkeep);
+    if (!trimmed) return Failed(trimmed.error());
+    more = *trimmed;
+  }
+  if (wal_pages_ * kLogPageBytes < options_.checkpoint_bytes) return more;
+  if (StorageStatus ok = Checkpoint(); !ok) return Failed(ok.error());
+  if (StorageStatus ok = UpdateStatistics(); !ok) return Failed(ok.error());
+  return more;
+}
+
+StorageResult<bool> SqliteEngine::TrimRest(const Upkeep& upkeep) {
+  bool rows_due = !rows_.empty() && rows_.front().last <= upkeep.floor;
+  if (!rows_due && upkeep.retained_before_ms == retained_seen_ms_) return false;
+  auto transaction = Transaction::Begin(file_->folder.database);
+  if (!transaction) return std::unexpected(transaction.error());
+  Step step(*this, upkeep);
+  StorageStatus ok = step.DeleteRows();
+  if (ok) ok = step.DeleteRetained();
+  if (ok) ok = step.WriteMeta();
+  if (ok && step.changed()) ok = transaction->Commit();
+  if (!ok) return std::unexpected(ok.error());
+  step.Committed();
+  if (!step.more()) retained_seen_ms_ = upkeep.retained_before_ms;
+  transaction->Rollback();  // when nothing has changed
+  if (ok = UpdateStatistics(); !ok) return std::unexpected(ok.error());
+  return step.more();
+}
+
+StorageStatus SqliteEngine::Checkpoint() {
+  uint64_t began_ms = options_.clock->MonoMs();
+  auto done = file_->folder.database.Checkpoint(Database::CheckpointMode::kPassive);
+  if (!done) return std::unexpected(done.error());
+  wal_pages_ = 0;
+  std::lock_guard lock(mutex_);
+  statistics_.checkpoint.ObserveMs(options_.clock->MonoMs() - began_ms);
+  return {};
+}
+
+StorageStatus SqliteEngine::UpdateStatistics() {
+  StorageResult<int64_t> pages = file_->folder.database.QueryInt("PRAGMA page_count");
+  if (!pages) return std::unexpected(pages.error());
   std::lock_guard lock(mutex_);
   statistics_.rows = rows_.size();
   statistics_.database_bytes = static_cast<uint64_t>(*pages) * kLogPageBytes;
-  if (checkpoint) statistics_.checkpoint.ObserveMs(options_.clock->MonoMs() - began_ms);
-  return *more;
-}
-
-// One transaction without a sync: when it is lost, what it let go is there again at the next start.
-// It cannot be kept where a later commit is lost, for both stand in one log.
-StorageResult<bool> SqliteEngine::Trim(const Upkeep& upkeep) {
-  File& file = *file_;
-  bool rows_due = !rows_.empty() && rows_.front().last <= upkeep.floor;
-  bool retained_due = upkeep.retained_before_ms != file.retained_seen_ms;
-  if (!rows_due && !retained_due) return false;
-  if (StorageStatus ok = file.SetSync(false); !ok) return std::unexpected(ok.error());
-  return TrimUnsynced(upkeep);  // the next Commit() asks for syncs again
-}
-
-StorageResult<bool> SqliteEngine::TrimUnsynced(const Upkeep& upkeep) {
-  File& file = *file_;
-  uint64_t end_ms = options_.clock->MonoMs() + kStepMs;
-  auto in_time = [&] { return options_.clock->MonoMs() < end_ms; };
-  auto transaction = Transaction::Begin(file.database);
-  if (!transaction) return std::unexpected(transaction.error());
-  MetaRow meta_before = file.meta;
-  StorageResult<size_t> gone = DeleteRows(upkeep.floor, in_time);
-  StorageResult<bool> retained_left = false;
-  if (gone) retained_left = DeleteRetained(upkeep.retained_before_ms, in_time);
-  StorageStatus ok;
-  if (!gone) ok = std::unexpected(gone.error());
-  if (ok && !retained_left) ok = std::unexpected(retained_left.error());
-  bool changed = ok && (*gone > 0 || file.meta.retained_floor != meta_before.retained_floor);
-  if (changed && *gone > 0) file.meta.floor = upkeep.floor;
-  if (changed) ok = file.writer->WriteMeta(file.meta);
-  if (changed && ok) ok = transaction->Commit();
-  if (!ok) {
-    file.meta = meta_before;
-    return std::unexpected(ok.error());
-  }
-  rows_.erase(rows_.begin(), rows_.begin() + static_cast<ptrdiff_t>(*gone));
-  if (!*retained_left) file.retained_seen_ms = upkeep.retained_before_ms;
-  return *retained_left || (!rows_.empty() && rows_.front().last <= upkeep.floor);
-}
-
-StorageResult<size_t> SqliteEngine::DeleteRows(Cursor floor, const InTime& in_time) {
-  size_t gone = 0;
-  while (gone < rows_.size() && rows_[gone].last <= floor && (gone == 0 || in_time())) {
-    file_->delete_row->BindInt(1, Signed(rows_[gone].first));
-    if (StorageStatus ok = file_->delete_row->Run(); !ok) return std::unexpected(ok.error());
-    file_->wal_pages += 1;
-    ++gone;
-  }
-  if (gone > 0) file_->wal_pages += 4;
-  return gone;
-}
-
-// True: there are more, but no time.
-StorageResult<bool> SqliteEngine::DeleteRetained(uint64_t before_ms, const InTime& in_time) {
-  for (;;) {
-    StorageResult<bool> found = file_->oldest_retained->Step();
-    if (!found) return std::unexpected(found.error());
-    auto sequence = *found ? static_cast<uint64_t>(file_->oldest_retained->Int(0)) : 0;
-    bool old = *found && static_cast<uint64_t>(file_->oldest_retained->Int(1)) < before_ms;
-    file_->oldest_retained->Reset();
-    if (!old) return false;
-    if (!in_time()) return true;
-    file_->delete_retained->BindInt(1, Signed(sequence));
-    if (StorageStatus ok = file_->delete_retained->Run(); !ok) return std::unexpected(ok.error());
-    file_->meta.retained_floor = sequence;
-    file_->wal_pages += 2;
-  }
+  return {};
 }
 
 Status SqliteEngine::Probe() {
@@ -382,12 +308,16 @@ Status SqliteEngine::Probe() {
     std::lock_guard lock(mutex_);
     ++statistics_.probes;
   }
-  // Room that checkpoints give back is room, too. It may have none itself.
-  StorageStatus ok = file_->Checkpoint();
-  if (!ok && ok.error().fault != StorageFault::kFull && ok.error().fault != StorageFault::kBusy) {
-    return Failed(ok.error());
-  }
-  if (ok = file_->WriteProbe(); !ok) return Failed(ok.error());
+  // Room that a checkpoint gives back is room, too. It may have none itself.
+  StorageStatus ok = Checkpoint();
+  bool final = !ok && EngineError(ok.error()).code != Code::kUnavailable;
+  if (final) return Failed(ok.error());
+  Database& database = file_->folder.database;
+  ok = database.Exec("INSERT OR REPLACE INTO probe VALUES(1, zeroblob(" +
+                     std::to_string(kProbeBytes) + "))");
+  if (ok) ok = database.Exec("DELETE FROM probe");
+  wal_pages_ += kProbeBytes / kLogPageBytes;
+  if (!ok) return Failed(ok.error());
   return {};
 }
 

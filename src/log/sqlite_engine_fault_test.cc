@@ -21,7 +21,15 @@ constexpr uint64_t kNowMs = EngineDriver::kNowMs;
 // that a process would not live with; kUnavailable it survives, as the Log does.
 class Life {
  public:
-  explicit Life(uint64_t seed) : disk_(seed), random_(seed) {}
+  // Small bounds, so that checkpoints and deletion come often.
+  explicit Life(uint64_t seed, uint64_t checkpoint_bytes = 200'000)
+      : disk_(seed),
+        random_(seed),
+        driver_({.dir = "data",
+                 .vfs = disk_.vfs(),
+                 .clock = &clock_,
+                 .checkpoint_bytes = checkpoint_bytes,
+                 .gathered_bytes = 10'000}) {}
 
   SimDisk& disk() { return disk_; }
   EngineDriver& driver() { return driver_; }
@@ -80,12 +88,16 @@ class Life {
                       static_cast<char>('a' + random_() % 6));
     }
     size_t padding = random_() % 5 == 0 ? 40'000 : random_() % 500;
-    return driver_.Commit(users, now_ms_, padding);
+    return driver_.Commit(users, now_ms_, padding, {Floor(), 0, false});
+  }
+  // Never back: entries leave the ring for good.
+  Cursor Floor() {
+    const auto& all = driver_.acknowledged();
+    if (!all.empty()) floor_ = std::max(floor_, all[random_() % all.size()].cursor);
+    return floor_;
   }
   Status Maintain() {
-    const auto& all = driver_.acknowledged();
-    Cursor floor = all.empty() ? Cursor{} : all[random_() % all.size()].cursor;
-    auto steps = driver_.Maintain({floor, now_ms_ - random_() % 20});
+    auto steps = driver_.Maintain({Floor(), now_ms_ - random_() % 20, random_() % 2 == 0});
     if (!steps) return std::unexpected(steps.error());
     return {};
   }
@@ -93,10 +105,11 @@ class Life {
   SimDisk disk_;
   std::mt19937_64 random_;
   uint64_t now_ms_ = kNowMs;
+  Cursor floor_;
   int unavailable_ = 0;
   bool closing_ = false;
   FakeClock clock_;
-  EngineDriver driver_{{.dir = "data", .vfs = disk_.vfs(), .clock = &clock_}};
+  EngineDriver driver_;
 };
 
 // How many changes a whole life makes to the disk.
@@ -226,18 +239,25 @@ TEST(SqliteEngineFaults, ADiskThatStaysFullRefusesAndThenGoesOnByItself) {
   life.ExpectAllThere("at last");
 }
 
-TEST(SqliteEngineFaults, ACommitIsOneSyncAndUpkeepIsNone) {
-  Life life(9);
+TEST(SqliteEngineFaults, ACommitIsOneSyncAlsoWhenItTakesUpkeepAlong) {
+  Life life(9, 4 << 20);
   ASSERT_FALSE(life.Open());
   EngineDriver& driver = life.driver();
   ASSERT_TRUE(driver.Commit({"ann"}));  // the first also syncs the beginning of the log
   uint64_t before = life.disk().Stats().syncs;
   ASSERT_TRUE(driver.Commit({"ann", "!bob"}, kNowMs, 100'000));
   EXPECT_EQ(life.disk().Stats().syncs, before + 1);
-  ASSERT_TRUE(driver.Maintain({driver.last(), kNowMs + 1}));
-  EXPECT_EQ(driver.engine().Stats().rows, 0u);
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(driver.Commit({"eve"}, kNowMs, 5'000));
+  EXPECT_EQ(driver.engine().Stats().rows, 6u);
+  before = life.disk().Stats().syncs;
+  ASSERT_TRUE(driver.Commit({"eve"}, kNowMs, 0, {driver.last(), 0, false}));
+  EXPECT_EQ(driver.engine().Stats().rows, 1u);
   EXPECT_EQ(life.disk().Stats().syncs, before + 1);
-  ASSERT_TRUE(driver.Commit({"eve"}));  // takes its syncs up again
+  ASSERT_TRUE(driver.Maintain({driver.last(), kNowMs, false}));  // little: it waits for its second
+  EXPECT_EQ(driver.engine().Stats().rows, 1u);
+  EXPECT_EQ(life.disk().Stats().syncs, before + 1);
+  ASSERT_TRUE(driver.Maintain({driver.last(), kNowMs, true}));
+  EXPECT_EQ(driver.engine().Stats().rows, 0u);
   EXPECT_EQ(life.disk().Stats().syncs, before + 2);
 }
 
