@@ -71,9 +71,9 @@ class Engine {
   // Entries and retained invalidations that Upkeep named may come back.
   virtual Result<Cursor> Recover(uint64_t now_ms, Recovery& recovery) = 0;
   // All of `entries` (never empty, cursors rising and above every earlier one), or none.
-  // Returns when they are as durable as this engine makes them. May take along, in the same
-  // transaction, some of what nobody needs any more.
-  virtual Status Commit(std::span<const CommitEntry> entries, const Upkeep& upkeep) = 0;
+  // Returns when they are as durable as this engine makes them. May let go, in the same
+  // transaction, some of what the last Maintain() said that nobody needs.
+  virtual Status Commit(std::span<const CommitEntry> entries) = 0;
   // After a commit, and with `due` once a second: one step of the work that can wait. Lets go what
   // nobody needs any more, for 2 ms and a sync. True: there is more to do.
   virtual Result<bool> Maintain(const Upkeep& upkeep) = 0;

@@ -84,7 +84,7 @@ class EngineContract : public testing::TestWithParam<EngineMaker> {
       entries.push_back({type, cursor, {}});
     }
     for (size_t i = 0; i < bytes.size(); ++i) entries[i].entry = bytes[i];
-    EXPECT_TRUE(engine_->Commit(entries, {}));
+    EXPECT_TRUE(engine_->Commit(entries));
     return bytes;
   }
 

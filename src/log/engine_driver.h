@@ -59,8 +59,7 @@ class EngineDriver {
 
   // An entry for each of `users`; "!ann" is an invalidation. `padding` makes each that much larger.
   Status Commit(const std::vector<std::string>& users, uint64_t time_ms = kNowMs,
-                size_t padding = 0, const Engine::Upkeep& upkeep = {}) {
-    Ask(upkeep);
+                size_t padding = 0) {
     in_doubt_.clear();
     for (const std::string& user : users) {
       bool invalidation = user[0] == '!';
@@ -76,7 +75,7 @@ class EngineDriver {
     }
     std::vector<CommitEntry> entries;
     for (const Entry& entry : in_doubt_) entries.push_back({entry.type, entry.cursor, entry.bytes});
-    Status committed = engine_->Commit(entries, upkeep);
+    Status committed = engine_->Commit(entries);
     if (committed) {
       acknowledged_.insert(acknowledged_.end(), in_doubt_.begin(), in_doubt_.end());
       in_doubt_.clear();
@@ -85,7 +84,8 @@ class EngineDriver {
   }
   // All steps; how many.
   Result<int> Maintain(const Engine::Upkeep& upkeep) {
-    Ask(upkeep);
+    floor_asked_ = std::max(floor_asked_, upkeep.floor.sequence);
+    retained_before_asked_ms_ = std::max(retained_before_asked_ms_, upkeep.retained_before_ms);
     for (int steps = 1;; ++steps) {
       Result<bool> more = engine_->Maintain(upkeep);
       if (!more) return std::unexpected(more.error());
@@ -133,10 +133,6 @@ class EngineDriver {
   }
 
  private:
-  void Ask(const Engine::Upkeep& upkeep) {
-    floor_asked_ = std::max(floor_asked_, upkeep.floor.sequence);
-    retained_before_asked_ms_ = std::max(retained_before_asked_ms_, upkeep.retained_before_ms);
-  }
   static std::string Compare(const std::vector<Entry>& expected, const std::vector<Entry>& found) {
     for (size_t i = 0; i < std::max(expected.size(), found.size()); ++i) {
       if (i == expected.size())

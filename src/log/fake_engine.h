@@ -47,7 +47,7 @@ class FakeEngine final : public Engine {
     return disk_.rows.empty() ? disk_.floor : disk_.rows.back().cursor;
   }
 
-  Status Commit(std::span<const CommitEntry> entries, const Upkeep&) override {
+  Status Commit(std::span<const CommitEntry> entries) override {
     if (Status ok = Judge(); !ok) return ok;
     disk_.commits.push_back(entries.size());
     for (const CommitEntry& entry : entries) {

@@ -167,7 +167,7 @@ Status Log::CommitFresh() {
   // Not again for each publish while the disk is full: the probe tells when there is a point.
   if (unavailable_) return std::unexpected(*unavailable_);
   Bump(counters_.commits);
-  Status committed = engine_->Commit(fresh_, CurrentUpkeep());
+  Status committed = engine_->Commit(fresh_);
   if (committed) {
     AppendCommitted();
   } else {
@@ -303,13 +303,9 @@ void Log::Probe() {
   SetReady({});
 }
 
-Engine::Upkeep Log::CurrentUpkeep() const {
-  return {ring_->floor(), retained_before_ms_, upkeep_due_};
-}
-
 bool Log::Maintain() {
   if (dead_) return false;
-  Result<bool> more = engine_->Maintain(CurrentUpkeep());
+  Result<bool> more = engine_->Maintain({ring_->floor(), retained_before_ms_, upkeep_due_});
   upkeep_due_ = more && *more;
   if (more) return *more;
   Bump(counters_.upkeep_failed);

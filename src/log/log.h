@@ -127,7 +127,6 @@ class Log {
   void Sequence(Job& job, uint64_t now_ms);
   void SequenceOne(Job& job, std::span<char> entry, const LogBatch::Item& item, uint64_t now_ms);
   Status CommitFresh();
-  Engine::Upkeep CurrentUpkeep() const;
   void Abandon(const Error& error, uint64_t sequence_before);
   void AppendCommitted();
   void TrimDedupe();

@@ -8,7 +8,7 @@ Result<Cursor> MemoryEngine::Recover(uint64_t now_ms, Recovery& recovery) {
   return start;
 }
 
-Status MemoryEngine::Commit(std::span<const CommitEntry>, const Upkeep&) { return {}; }
+Status MemoryEngine::Commit(std::span<const CommitEntry>) { return {}; }
 
 Result<bool> MemoryEngine::Maintain(const Upkeep&) { return false; }
 

@@ -12,7 +12,7 @@ class MemoryEngine final : public Engine {
   std::string_view name() const override { return "memory"; }
   bool durable() const override { return false; }
   Result<Cursor> Recover(uint64_t now_ms, Recovery& recovery) override;
-  Status Commit(std::span<const CommitEntry> entries, const Upkeep& upkeep) override;
+  Status Commit(std::span<const CommitEntry> entries) override;
   Result<bool> Maintain(const Upkeep& upkeep) override;
   Status Probe() override;
 };

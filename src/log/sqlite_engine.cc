@@ -193,23 +193,23 @@ Result<Cursor> SqliteEngine::Recover(uint64_t now_ms, Recovery& recovery) {
   return contents->head;
 }
 
-Status SqliteEngine::Commit(std::span<const CommitEntry> entries, const Upkeep& upkeep) {
+Status SqliteEngine::Commit(std::span<const CommitEntry> entries) {
   CHECK(!entries.empty() && entries.front().cursor.sequence > last_);
   CHECK(entries.back().cursor.sequence <= INT64_MAX);
   uint64_t began_ms = options_.clock->MonoMs();
-  if (StorageStatus ok = TryCommit(entries, upkeep); !ok) return Failed(ok.error());
+  if (StorageStatus ok = TryCommit(entries); !ok) return Failed(ok.error());
   std::lock_guard lock(mutex_);
   statistics_.rows = rows_.size();
   statistics_.commit.ObserveMs(options_.clock->MonoMs() - began_ms);
   return {};
 }
 
-StorageStatus SqliteEngine::TryCommit(std::span<const CommitEntry> entries, const Upkeep& upkeep) {
+StorageStatus SqliteEngine::TryCommit(std::span<const CommitEntry> entries) {
   auto transaction = Transaction::Begin(file_->folder.database);
   if (!transaction) return std::unexpected(transaction.error());
   StorageStatus ok = Insert(entries);
-  Step step(*this, upkeep);
-  if (ok && Gathered(upkeep.floor)) ok = step.DeleteRows();
+  Step step(*this, upkeep_);
+  if (ok && Gathered(upkeep_.floor)) ok = step.DeleteRows();
   if (ok) ok = step.WriteMeta();
   if (ok) ok = transaction->Commit();
   if (!ok) return ok;
@@ -254,6 +254,7 @@ bool SqliteEngine::Gathered(Cursor floor) const {
 }
 
 Result<bool> SqliteEngine::Maintain(const Upkeep& upkeep) {
+  upkeep_ = upkeep;
   bool more = false;
   if (upkeep.due) {
     StorageResult<bool> trimmed = TrimRest(upkeep);

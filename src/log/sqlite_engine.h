@@ -45,7 +45,7 @@ class SqliteEngine final : public Engine {
   std::string_view name() const override { return "sqlite"; }
   bool durable() const override { return true; }
   Result<Cursor> Recover(uint64_t now_ms, Recovery& recovery) override;
-  Status Commit(std::span<const CommitEntry> entries, const Upkeep& upkeep) override;
+  Status Commit(std::span<const CommitEntry> entries) override;
   Result<bool> Maintain(const Upkeep& upkeep) override;
   Status Probe() override;
   Statistics Stats() const override;
@@ -60,7 +60,7 @@ class SqliteEngine final : public Engine {
     uint64_t bytes;
   };
 
-  StorageStatus TryCommit(std::span<const CommitEntry> entries, const Upkeep& upkeep);
+  StorageStatus TryCommit(std::span<const CommitEntry> entries);
   StorageStatus Insert(std::span<const CommitEntry> entries);
   StorageResult<bool> TrimRest(const Upkeep& upkeep);
   bool Gathered(Cursor floor) const;
@@ -74,6 +74,7 @@ class SqliteEngine final : public Engine {
   uint64_t last_ = 0;          // sequence of the newest entry ever
   uint64_t wal_pages_ = 0;     // about: written since the last checkpoint
   uint64_t retained_seen_ms_ = 0;
+  Upkeep upkeep_;  // of the last Maintain()
   mutable std::mutex mutex_;
   Statistics statistics_;  // guarded by mutex_
 };

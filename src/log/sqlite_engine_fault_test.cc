@@ -88,7 +88,7 @@ class Life {
                       static_cast<char>('a' + random_() % 6));
     }
     size_t padding = random_() % 5 == 0 ? 40'000 : random_() % 500;
-    return driver_.Commit(users, now_ms_, padding, {Floor(), 0, false});
+    return driver_.Commit(users, now_ms_, padding);
   }
   // Never back: entries leave the ring for good.
   Cursor Floor() {
@@ -250,7 +250,8 @@ TEST(SqliteEngineFaults, ACommitIsOneSyncAlsoWhenItTakesUpkeepAlong) {
   for (int i = 0; i < 4; ++i) ASSERT_TRUE(driver.Commit({"eve"}, kNowMs, 5'000));
   EXPECT_EQ(driver.engine().Stats().rows, 6u);
   before = life.disk().Stats().syncs;
-  ASSERT_TRUE(driver.Commit({"eve"}, kNowMs, 0, {driver.last(), 0, false}));
+  ASSERT_TRUE(driver.Maintain({driver.last(), 0, false}));
+  ASSERT_TRUE(driver.Commit({"eve"}));
   EXPECT_EQ(driver.engine().Stats().rows, 1u);
   EXPECT_EQ(life.disk().Stats().syncs, before + 1);
   ASSERT_TRUE(driver.Maintain({driver.last(), kNowMs, false}));  // little: it waits for its second

@@ -93,7 +93,7 @@ TEST_F(SqliteEngineTest, TheFileKeepsTheSizeOfItsWindow) {
   uint64_t window = 0;
   for (int i = 0; i < 300; ++i) {
     Cursor floor{driver.last().sequence - 200, kNowMs};
-    ASSERT_TRUE(driver.Commit(users, kNowMs, 50'000, {floor, 0, false}));
+    ASSERT_TRUE(driver.Commit(users, kNowMs, 50'000));
     ASSERT_TRUE(driver.Maintain({floor, 0, i % 100 == 0}));
     if (i == 30) window = driver.engine().Stats().database_bytes;
   }
