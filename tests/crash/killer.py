@@ -1,8 +1,9 @@
 """What is done to the processes, from one seed: when, to whom, in what state they are caught.
 
-Aims of a backend's SIGKILL: `random` moment · `recovery` (while it starts) · `checkpoint` (the database file
-itself is being written) · `paused` (while stopped, with publishes waiting) · `with_gateway` (both at once) ·
-`dark` (a gateway is then restarted while the backend is dead) · `long` (away for longer than the window).
+Aims of a backend's SIGKILL: `random` moment · `acknowledged` (the instant an acknowledgement has come) ·
+`recovery` (while it starts) · `checkpoint` (the database file itself is being written) · `paused` (while stopped,
+with publishes waiting) · `with_gateway` (both at once) · `dark` (a gateway is then restarted while the backend is
+dead) · `long` (away for longer than the window).
 Of a gateway's: `random` · `starting` · `invalidation` (right after one was acknowledged) · `paused` ·
 `with_backend` · `dark`.
 """
@@ -10,7 +11,7 @@ import collections, random, time
 
 import population as people
 
-BACKEND_AIMS = {"random": 40, "recovery": 16, "checkpoint": 16, "paused": 8, "with_gateway": 12, "dark": 8}
+BACKEND_AIMS = {"random": 26, "acknowledged": 40, "recovery": 16, "checkpoint": 16, "paused": 8, "with_gateway": 12, "dark": 8}
 GATEWAY_AIMS = {"random": 40, "starting": 20, "invalidation": 30, "paused": 10}
 
 
@@ -103,6 +104,14 @@ class Killer:
             time.sleep(0.0001)
         self.kill_backend("checkpoint" if self._written_at() != before else "random")
 
+    def _backend_acknowledged(self):
+        backend, end = self.campaign.backend, time.monotonic() + 3
+        backend.arm()
+        while not backend.sprung and time.monotonic() < end:
+            time.sleep(0.001)
+        self.kill_backend("acknowledged" if backend.sprung else "random")
+        backend.start()
+
     def _backend_paused(self):
         self.campaign.backend.pause()
         time.sleep(self.random.uniform(0.05, 0.8))
@@ -168,7 +177,8 @@ class Killer:
         before, end = self.campaign.invalidator.acknowledged, time.monotonic() + 3
         while self.campaign.invalidator.acknowledged == before and time.monotonic() < end:
             time.sleep(0.0005)
-        time.sleep(self.random.choice([0, 0, 0.001, 0.005, 0.1]))
+        # It is applied at once, and on disk within the tenth of a second.
+        time.sleep(self.random.choice([0, 0.005, 0.02, 0.1, 0.2]) * self.random.random())
         self.kill_gateway(gateway, "invalidation")
         self._down()
         gateway.start()

@@ -20,11 +20,13 @@ class Node:
         self.ready_file, self.log_path = self.folder / "ready.json", self.folder / "log"
         self.listen, self.admin = "127.0.0.1:0", "127.0.0.1:0"
         self.process, self.lives = None, 0
+        self.armed, self.sprung = False, False
         self.log = open(self.log_path, "ab")
 
     def spawn(self):
         """Starts a new life and does not wait for it."""
         assert self.process is None
+        self.sprung = False
         self.ready_file.unlink(missing_ok=True)
         self.lives += 1
         self.log.write(b"--- life %d\n" % self.lives)
@@ -62,13 +64,24 @@ class Node:
 
     def check(self):
         """Raises when the process ended by itself."""
-        if self.process is not None and self.process.poll() is not None:
+        if self.process is not None and not self.sprung and self.process.poll() is not None:
             status = self.process.returncode
             self.process = None
             raise Died("%s ended by itself with status %d\n%s" % (self.name, status, self.tail()))
 
+    def arm(self):
+        """From now on the next spring() kills."""
+        self.armed = True
+
+    def spring(self):
+        """From any thread, the instant something has happened. Whoever armed it calls kill() afterwards."""
+        if self.armed:
+            self.armed, self.sprung = False, True
+            os.kill(self.process.pid, signal.SIGKILL)
+
     def kill(self):
         self.check()
+        self.armed = False
         self.process.send_signal(signal.SIGKILL)
         status = self.process.wait()
         self.process = None

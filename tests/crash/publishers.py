@@ -142,6 +142,7 @@ class HttpPublisher(Publisher):
             self.connection.request("POST", "/v1/events", body, {"content-type": "application/x-ndjson"})
             answer = self.connection.getresponse()
             text = answer.read()
+            self.campaign.backend.spring()
         except (OSError, http.client.HTTPException) as error:
             self.close()
             raise Broken(repr(error))
@@ -183,6 +184,7 @@ class GrpcPublisher(Publisher):
                 self.outgoing.put(publish.PublishStreamRequest(event=self._message(item.event)))
             for item in list(self.waiting):
                 result = next(self.call)
+                self.campaign.backend.spring()
                 self.answered(item, begun, result.cursor, result.duplicate, result.error.code)
         except (grpc.RpcError, StopIteration) as error:
             self.close()
