@@ -41,7 +41,7 @@ unit: build-tests
 crash:
 	@tools/setup test
 	@cmake -S . -B $(BUILD) -G Ninja -DGALAXY_TESTS=ON >/dev/null
-	@cmake --build $(BUILD) -j $(JOBS) --target galaxy-push
+	@cmake --build $(BUILD) -j $(JOBS) --target galaxy-push crash_fail_io
 	@GALAXY_PUSH=$(BUILD)/galaxy-push GALAXY_BUILD=$(BUILD) nice -n 5 /usr/bin/python3 tests/crash/campaign.py $(if $(SEED),--seed $(SEED))
 
 .PHONY: build-tests node-modules

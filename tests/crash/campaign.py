@@ -7,18 +7,19 @@ Real processes on loopback: one backend, three gateways, each always on the same
 run that fails keeps its folder and prints it with its seed; `judge.py FOLDER` judges it again. The seed fixes
 the schedule of what is done; when the operating system runs whom is not in its hand.
 """
-import argparse, json, os, pathlib, random, shutil, sys, tempfile, threading, time, traceback
+import argparse, os, pathlib, random, shutil, sys, tempfile, threading, time, traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import harness
 import gateway_file, log_file
 import population as people
+import wire
 from clients import Listener, Prober, SessionClient
 from history import History
 from judge import Judge
 from killer import Killer
-from nodes import Died, Node
+from nodes import SHIM, Died, Node
 from population import Population
 from publishers import GrpcPublisher, HttpPublisher, Invalidator
 from recorder import Recorder
@@ -38,15 +39,22 @@ class Campaign:
         self.retry_s = options.window_s / 3  # no retry later than this after the first attempt
         self.settling = False
         self.failures = []  # of threads
+        if not SHIM.exists():
+            sys.exit("%s is missing: build the target crash_fail_io" % SHIM)
+        self.disk = random.Random("%s/disk" % self.seed)
         self.keys = harness.Keys(folder)
         self.population = Population(self.seed, users=5, sessions_per_user=2, undisturbed=LISTENERS)
         self.backend = Node("backend", folder / "backend", [
             "backend", "--engine", options.engine, "--window", "%ds" % self.window_s, "--canary", "1s", "--log-level", "info",
-            *(["--data", folder / "backend" / "data"] if options.engine == "sqlite" else [])])
+            *(["--data", folder / "backend" / "data"] if options.engine == "sqlite" else [])], disk_us=self._disk_us)
         self.gateways = []
         self.log_reader = log_file.Reader(self.backend.data, folder / "copies", self.window_s, self.history.sink("log"), self.main)
         self.start_s = {"backend": 0.05, "gateway": 0.05}  # measured by the first start
         self.threads, self.listeners = [], []
+
+    def _disk_us(self):
+        """Some lives have the machine's own disk, some one whose every write takes up to 2 ms."""
+        return self.disk.choice([0, 200, 700, 2000])
 
     # What the parts ask for.
     @property
@@ -109,7 +117,7 @@ class Campaign:
             gateway = Node("gw-%d" % n, folder, [
                 "gateway", "--id", "gw-%d" % n, "--backend", self.backend_address, "--data", folder / "data", "--jwks", self.keys.jwks,
                 "--issuer", self.keys.ISSUER, "--audience", self.keys.AUDIENCE, "--envelope-keys", self.folder / "envelope.json",
-                "--window", "%ds" % self.window_s, "--backoff", "30ms", "--backoff-max", "300ms", "--heartbeat", "1s"])
+                "--window", "%ds" % self.window_s, "--backoff", "30ms", "--backoff-max", "300ms", "--heartbeat", "1s"], disk_us=self._disk_us)
             self.gateways.append(gateway)
             self._timed_start(gateway, "gateway")
         self.jwks = harness.get(self.gateways[0].listen, "/.well-known/jwks.json").json
@@ -140,16 +148,20 @@ class Campaign:
         for thread in [self.invalidator, *self.publishers]:
             self._join(thread, 60)
         users = self.population.users + [user for user, _ in LISTENERS]
-        self.markers = {user: harness.publish(self.backend_address, user_id=user, event_id="marker", payload={"last": True}) for user in users}
-        publisher = self.history.sink("publisher-marker")
-        for user, cursor in self.markers.items():
-            key = {"user": user, "session": "", "id": "marker"}
-            publisher("sent", digest=harness_digest(user), **key)
-            publisher("ack", cursor=cursor, duplicate=False, begun=time.monotonic(), attempts=1, **key)
+        self.markers = {user: self._publish_marker(user) for user in users}
         newest = max(self.markers.values())
         self._wait("the recorder has everything", lambda: self.recorder.cursor >= newest)
         self._wait("each live session has the last event", lambda: not self._behind())
         self._wait("each listen has the last event", lambda: all(x.has("marker") for x in self.listeners))
+
+    def _publish_marker(self, user):
+        """The last event of a user; returns its cursor."""
+        payload, begun, record = b'{"last": true}', round(time.monotonic(), 6), self.history.sink("publisher-marker")
+        key = {"user": user, "session": "", "id": "marker"}
+        record("sent", digest=wire.event_digest(kind="game.turn.ready", payload=payload, **key), **key)
+        cursor = harness.publish(self.backend_address, user_id=user, event_id="marker", payload={"last": True})
+        record("ack", cursor=cursor, duplicate=False, begun=begun, attempts=1, **key)
+        return cursor
 
     def _behind(self):
         live = [t for t in self.threads if isinstance(t, SessionClient) and t.is_alive()]
@@ -208,11 +220,6 @@ class Campaign:
             events, gaps, unverified = listener.history()
             record("listened", user=listener.user, session=listener.session, events=events, gaps=gaps, unverified=unverified, **{"from": ""})
         self.history.close()
-
-
-def harness_digest(user):
-    import wire
-    return wire.event_digest(user, "", "game.turn.ready", json.dumps({"last": True}).encode(), "marker")
 
 
 def vacuous(counts, options):

@@ -10,10 +10,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import harness
 import grpc
 import log_file
-from nodes import Died, Node
+from nodes import SHIM, Died, Node
 
 push, publish = harness.messages("galaxy/backend/push/v1/push", "galaxy/backend/publish/v1/publish")
-SHIM = harness.BUILD / "crash_fail_io.so"
 
 
 class Disk(unittest.TestCase):

@@ -1,6 +1,12 @@
-// A disk that fails on demand, for processes that know nothing of it: loaded with LD_PRELOAD it stands before the
-// C library's write and sync calls. While the file $FAIL_IO_PLAN exists and says "CALL ERRNO" (such as "sync 5"
-// or "write 28"), that call fails on files under the folder $FAIL_IO_UNDER. CALL: write, sync.
+// A disk that is slow or fails, for processes that know nothing of it: loaded with LD_PRELOAD it
+// stands before the C library's write and sync calls on files under the folder $FAIL_IO_UNDER.
+//
+//   $FAIL_IO_PLAN   a file; while it exists and says "CALL ERRNO" (such as "sync 5" or "write 28"),
+//   that call fails.
+//                   CALL: write, sync.
+//   $FAIL_IO_US     each call takes so many microseconds longer, so that a kill often falls between
+//   two writes of
+//                   one transaction, as on a disk that is slower than this machine's page cache.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/types.h>
@@ -22,17 +28,19 @@ bool IsUnder(int fd) {
          strncmp(path, under, strlen(under)) == 0;  // no terminating zero within
 }
 
-// True, with errno set, when `call` on `fd` is to fail now.
+// Takes its time; true, with errno set, when `call` on `fd` is to fail now.
 bool Fails(const char* call, int fd) {
   const char* plan = getenv("FAIL_IO_PLAN");
-  if (plan == nullptr) return false;
-  FILE* file = fopen(plan, "re");
+  const char* delay = getenv("FAIL_IO_US");
+  if ((plan == nullptr && delay == nullptr) || !IsUnder(fd)) return false;
+  if (delay != nullptr) usleep(static_cast<useconds_t>(atoi(delay)));
+  FILE* file = plan != nullptr ? fopen(plan, "re") : nullptr;
   if (file == nullptr) return false;
   char which[16] = "";
   int error = 0;
   int read = fscanf(file, "%15s %d", which, &error);
   fclose(file);
-  if (read != 2 || strcmp(which, call) != 0 || !IsUnder(fd)) return false;
+  if (read != 2 || strcmp(which, call) != 0) return false;
   errno = error;
   return true;
 }

@@ -5,10 +5,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import harness
 import gateway_file
-from nodes import Died, Node
+from nodes import SHIM, Died, Node
 from sse import SseClient
 
-SHIM = harness.BUILD / "crash_fail_io.so"
 
 
 class GatewayDisk(unittest.TestCase):

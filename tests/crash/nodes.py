@@ -4,6 +4,7 @@ import json, os, pathlib, signal, subprocess, sys, time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import harness
 
+SHIM = harness.BUILD / "crash_fail_io.so"  # fail_io.cc
 
 class Died(Exception):
     """A process ended that nobody killed, or did not start."""
@@ -12,14 +13,15 @@ class Died(Exception):
 class Node:
     """One backend or gateway through all its lives. One thread, the one that kills, calls this."""
 
-    def __init__(self, name, folder, arguments, environment=None):
+    def __init__(self, name, folder, arguments, environment=None, disk_us=lambda: 0):
+        """`disk_us`: how much slower each write and sync of the data is in the next life, in microseconds."""
         self.name, self.folder = name, pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.data = self.folder / "data"
         self.arguments, self.environment = [str(a) for a in arguments], dict(os.environ) | (environment or {})
         self.ready_file, self.log_path = self.folder / "ready.json", self.folder / "log"
         self.listen, self.admin = "127.0.0.1:0", "127.0.0.1:0"
-        self.process, self.lives = None, 0
+        self.process, self.lives, self.disk_us = None, 0, disk_us
         self.armed, self.sprung = False, False
         self.log = open(self.log_path, "ab")
 
@@ -31,8 +33,11 @@ class Node:
         self.lives += 1
         self.log.write(b"--- life %d\n" % self.lives)
         self.log.flush()
+        environment, slower_us = dict(self.environment), self.disk_us()
+        if slower_us:
+            environment |= {"LD_PRELOAD": str(SHIM), "FAIL_IO_UNDER": str(self.data), "FAIL_IO_US": str(slower_us)}
         command = [harness.BINARY, *self.arguments, "--listen", self.listen, "--admin", self.admin, "--ready-file", str(self.ready_file)]
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env=self.environment)
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env=environment)
 
     def bound(self):
         """Whether this life has bound its addresses; after the first life they stay the same."""

@@ -80,7 +80,9 @@ class Scratch:
 def target(fault):
     if not fault.is_script:
         return [fault.program]
-    return [] if fault.program.startswith("sdk/") else ["galaxy-push"]
+    if fault.program.startswith("sdk/"):
+        return []
+    return ["galaxy-push", *(["crash_fail_io"] if fault.program.startswith("tests/crash/") else [])]
 
 
 def ran_nothing(output):
