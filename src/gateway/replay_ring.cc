@@ -117,6 +117,7 @@ std::string_view ReplayRing::CursorOf(const Record& record) const {
 }
 
 EntryView ReplayRing::View(Ordinal ordinal) const {
+  CHECK(first_ <= ordinal && ordinal <= newest());
   auto view = DecodePushEvent(Bytes(At(ordinal)));
   CHECK(view);  // it was decoded before it was appended
   return *view;
@@ -129,17 +130,23 @@ std::string_view ReplayRing::CursorAt(Ordinal ordinal) const {
 
 ReplayRing::Found ReplayRing::Find(std::string_view cursor, Ordinal newest) const {
   if (!foreign_) return FindOurs(cursor, newest);
-  if (cursor == floor_) return {Match::kFound, first_ - 1};
+  if (cursor == floor_) return FindFloor(newest);
   auto known = cursors_.find(SipHash64(secret_, cursor));
   if (known == cursors_.end() || CursorOf(At(known->second)) != cursor) return {Match::kUnknown};
   if (known->second > newest) return {Match::kFuture};
   return {Match::kFound, known->second};
 }
 
+// Entries may have left the ring before anybody may see them.
+ReplayRing::Found ReplayRing::FindFloor(Ordinal newest) const {
+  if (first_ - 1 > newest) return {Match::kFuture};
+  return {Match::kFound, first_ - 1};
+}
+
 ReplayRing::Found ReplayRing::FindOurs(std::string_view cursor, Ordinal newest) const {
   auto wanted = Cursor::Parse(cursor);
   if (!wanted) return {Match::kMalformed};
-  if (cursor == floor_) return {Match::kFound, first_ - 1};
+  if (cursor == floor_) return FindFloor(newest);
   auto floor = Cursor::Parse(floor_);
   if (floor && wanted->sequence <= floor->sequence) {
     // At the floor's sequence with another time: of another log (1.5).

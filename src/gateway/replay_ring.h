@@ -117,6 +117,7 @@ class ReplayRing {
   char* Reserve(size_t size);
   void Link(Ordinal ordinal, Record& record);
   void PopFront();
+  Found FindFloor(Ordinal newest) const;
   Found FindOurs(std::string_view cursor, Ordinal newest) const;
 
   Options options_;

@@ -201,7 +201,11 @@ class Shard {
   void CloseSome(SpreadClose& spread);
   bool OverBound(const ClientSession& session) const;
   void DropQueue(ClientSession& session);
-  std::string_view Head() const { return ring_.CursorAt(delivered_); }
+  // The cursor up to which entries were delivered, also when the ring is too small for what is held
+  // back since.
+  std::string_view Head() const {
+    return delivered_ + 1 < ring_.first() ? held_after_ : ring_.CursorAt(delivered_);
+  }
 
   const GatewayConfig& config_;
   const Clock& clock_;
@@ -218,6 +222,7 @@ class Shard {
   ShardStats stats_;
 
   uint64_t delivered_ = 0;
+  std::string held_after_;  // Head() when the oldest entry that is held back came
   bool vouching_ = false;
   bool admit_anyway_ = false;
   bool work_wanted_ = false;

@@ -22,6 +22,7 @@ void Shard::Append(std::string_view message, const EntryView& entry, bool delive
     pending_span_bytes_ += size;
     if (pending_span_bytes_ + config_.ring_bytes_max / 4 > config_.ring_bytes_max) Commit();
   }
+  if (!deliver && delivered_ == ring_.newest()) held_after_.assign(Head());
   bool replayable = entry.type == EntryType::kEvent && entry.user_id != kCanaryUser;
   uint64_t user_hash = replayable ? ring_.UserHash(entry.user_id) : 0;
   uint64_t ordinal = ring_.Append(message, entry.cursor, user_hash, clock_.MonoMs());
@@ -44,6 +45,8 @@ void Shard::Deliver() {
       DeliverOne(ordinal, ring_.View(ordinal));
     }
   }
+  // What was held back may fill the ring, and the next Append() let it go: signed now.
+  Commit();
 }
 
 void Shard::SkipDelivery() {

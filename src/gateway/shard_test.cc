@@ -185,6 +185,40 @@ TEST_F(ShardTest, RingTooSmallForWhatIsHeldBackIsAGap) {  // semantics.md 7.1: n
   EXPECT_THAT(back->EventIds(), ElementsAre("111"));
 }
 
+// The ring lets go what is held back: nobody may be told that he is beyond it.
+TEST_F(ShardTest, NoPositionIsBeyondWhatTheRingLostUndelivered) {  // semantics.md 7.1, 7.4
+  config.ring_bytes_max = 2'000;
+  Restart();
+  Publish("b");
+  auto client = Connect("a", "s1");
+  for (int i = 0; i < 10; ++i) Publish("a", "", /*deliver=*/false, 400);
+  std::string floor(shard->ring().CursorAt(0));
+  auto late = Connect("a", "s2");
+  auto ahead = Connect("a", "s3", floor);  // as another gateway told it
+  Pass(26'000);
+  EXPECT_EQ(client->Frame("position"), "{\"position\":{\"cursor\":\"" + At(101) + "\"}}");
+  EXPECT_THAT(late->Frame("welcome"), HasSubstr(At(101)));
+  EXPECT_THAT(ahead->Frame("welcome"), HasSubstr("\"reason\":\"future\""));
+  shard->Deliver();
+  Run();
+  for (auto* each : {client.get(), late.get(), ahead.get()}) {
+    EXPECT_THAT(each->Frame("gap"), HasSubstr(At(111)));
+  }
+}
+
+TEST_F(ShardTest, WhatWasHeldBackIsSignedBeforeTheRingLetsItGo) {  // semantics.md 7.1
+  config.ring_bytes_max = 4'000;
+  Restart();
+  auto client = Connect("a", "s1");
+  for (int i = 0; i < 7; ++i) Publish("a", "", /*deliver=*/false, 400);
+  shard->Deliver();
+  // In the same turn, before anything is signed.
+  for (int i = 0; i < 4; ++i) Publish("a", "", /*deliver=*/true, 400);
+  Run();
+  EXPECT_THAT(client->EventIds(), ElementsAre("101", "102", "103", "104", "105", "106", "107",
+                                              "108", "109", "110", "111"));
+}
+
 TEST_F(ShardTest, PositionComesWithinEveryHeartbeatOnceTheQueueIsEmpty) {  // semantics.md 7.4
   std::vector<std::unique_ptr<FakeClient>> clients;
   for (int i = 0; i < 100; ++i) clients.push_back(Connect("u" + std::to_string(i), "s"));
