@@ -82,6 +82,7 @@ class SimCore {
   SimNetwork::Statistics stats;
   uint64_t trace = 0;
   SimNetwork::TraceSink trace_sink;
+  SimNetwork::WriteSink write_sink;
 
  private:
   struct Event {

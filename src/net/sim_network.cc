@@ -270,6 +270,7 @@ const SimNetwork::Statistics& SimNetwork::stats() const { return core_->stats; }
 size_t SimNetwork::open_connections() const { return core_->wires.size(); }
 uint64_t SimNetwork::trace_hash() const { return core_->trace; }
 void SimNetwork::SetTraceSink(TraceSink sink) { core_->trace_sink = std::move(sink); }
+void SimNetwork::SetWriteSink(WriteSink sink) { core_->write_sink = std::move(sink); }
 SeededRandom& SimNetwork::random() { return core_->random; }
 
 }  // namespace galaxy::push

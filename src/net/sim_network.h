@@ -176,6 +176,11 @@ class SimNetwork {
   using TraceSink = std::function<void(uint64_t now_us, std::string_view node,
                                        std::string_view what, std::string_view bytes)>;
   void SetTraceSink(TraceSink sink);
+  // Called with what a process hands to a socket, at once and in its order among all that happens:
+  // for a judge who must know what was begun before what. `accepted`: the side that listened.
+  using WriteSink = std::function<void(std::string_view node, uint64_t connection, bool accepted,
+                                       std::string_view bytes)>;
+  void SetWriteSink(WriteSink sink);
 
   // The network's own numbers, which no node draws from.
   SeededRandom& random();

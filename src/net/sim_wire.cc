@@ -36,11 +36,14 @@ void SimWire::Start(SimSide& side, ConnectionHandler& handler) {
   });
 }
 
+size_t SimWire::SendBuffer(const SimSide& side) const {
+  return side.options.send_buffer_bytes > 0 ? static_cast<size_t>(side.options.send_buffer_bytes)
+                                            : core_.options.send_buffer_bytes;
+}
+
 size_t SimWire::Room(const SimSide& side) const {
   size_t kept = side.unsent.size() + side.unacknowledged;
-  size_t max = side.options.send_buffer_bytes > 0
-                   ? static_cast<size_t>(side.options.send_buffer_bytes)
-                   : core_.options.send_buffer_bytes;
+  size_t max = SendBuffer(side);
   auto low = static_cast<size_t>(side.options.notsent_lowat_bytes);
   if (low > 0 && side.unsent.size() >= low) return 0;
   return kept < max ? max - kept : 0;
@@ -64,6 +67,10 @@ size_t SimWire::Write(SimSide& side, std::span<const iovec> bytes) {
     offered += part.iov_len;
   }
   if (taken < offered) side.wants_room = true;
+  if (core_.write_sink && taken > 0) {
+    core_.write_sink(core_.kernels[side.node].name, id_, &side == &sides_[1],
+                     std::string_view(side.unsent).substr(side.unsent.size() - taken));
+  }
   Pump(side);
   if (Room(side) > 0) MakeWritable(side);
   return taken;
@@ -276,7 +283,9 @@ void SimWire::Acknowledged(SimSide& side, size_t bytes) {
   if (side.gone) return;
   side.unacknowledged -= bytes;
   side.unacknowledged_us = side.heard_us = core_.now_us;
-  if (Room(side) > 0) MakeWritable(side);
+  // As Linux: a writer is woken for a third of the buffer, not for the few bytes of one
+  // acknowledgement, after which everybody would send a few bytes at a time for ever.
+  if (Room(side) >= SendBuffer(side) / 3) MakeWritable(side);
   Pump(side);
   ForgetIfDone(side);
 }

@@ -106,6 +106,7 @@ class SimWire : public std::enable_shared_from_this<SimWire> {
   void WriteFailed(SimSide& side, int error);
 
   bool PathOpen(SimSide& side);
+  size_t SendBuffer(const SimSide& side) const;
   size_t Room(const SimSide& side) const;
   void Pump(SimSide& side);
   void Send(SimSide& side, SimSide::Segment segment);
