@@ -13,6 +13,7 @@ help:
 	@echo 'make test     installs what is missing, builds, and runs every test'
 	@echo 'make build    $(BUILD)/galaxy-push'
 	@echo 'make unit     the C++ unit tests only'
+	@echo 'make sim      SEEDS=1000 simulated worlds from seed FIRST=1 on; the first that fails, with its history'
 	@echo 'make crash    200 kills of the backend and 100 of gateways under load; SEED=N repeats a schedule'
 	@echo 'make asan     the C++ unit tests under the address and undefined-behaviour sanitizers'
 	@echo 'make tsan     the C++ unit tests under the thread sanitizer (clang 19)'
@@ -35,6 +36,16 @@ test: build-tests node-modules
 
 unit: build-tests
 	@ctest --test-dir $(BUILD) -j $(JOBS) --output-on-failure -L unit
+
+# Simulated worlds: docs/reliability.md.
+.PHONY: sim
+SEEDS ?= 1000
+FIRST ?= 1
+sim:
+	@tools/setup test
+	@cmake -S . -B $(BUILD) -G Ninja -DGALAXY_TESTS=ON >/dev/null
+	@cmake --build $(BUILD) -j $(JOBS) --target galaxy-sim
+	@$(BUILD)/galaxy-sim --seeds $(SEEDS) --first $(FIRST) --jobs $(JOBS)
 
 # Real processes, killed: docs/reliability.md.
 .PHONY: crash
