@@ -95,6 +95,44 @@ TEST_F(Http2Server, ASlowReaderIsNotTakenForDead) {
   EXPECT_EQ(gone_, 1);
 }
 
+// semantics.md 6.3: the kernel may hold more than a slow link carries in ten seconds.
+TEST_F(Http2Server, APeerBehindASlowLinkIsNotTakenForDeadBeforeThePingIsThere) {
+  Send(Frame(h2::kSettings, 0, 0, h2::Setting(4, 100'000'000)));
+  WindowUpdate(0, 100'000'000);
+  stock_.bytes = std::string(500'000, 'x');
+  SendHeaders(1);
+  last()->SendHead({}, &stock_);
+  Advance(1'000);
+  socket_->unsent = 500'000;  // the kernel took all of it
+  Advance(20'000);
+  ASSERT_EQ(Receive(h2::kPing).size(), 1u);
+  for (; socket_->unsent > 0; socket_->unsent -= 50'000) {
+    Advance(5'000);
+    ASSERT_EQ(gone_, 0) << socket_->unsent;
+  }
+  Advance(10'020);  // since the PING is there
+  EXPECT_EQ(gone_, 0);
+  Advance(10'020);
+  EXPECT_EQ(gone_, 1);
+}
+
+// semantics.md 6.3
+TEST_F(Http2Server, APeerWhoseKernelTakesMoreAndMoreBehindThePingIsDead) {
+  Send(Frame(h2::kSettings, 0, 0, h2::Setting(4, 100'000'000)));
+  WindowUpdate(0, 100'000'000);
+  SendHeaders(1);
+  last()->SendHead({}, &stock_);
+  Advance(20'020);
+  ASSERT_EQ(Receive(h2::kPing).size(), 1u);
+  for (int i = 0; i < 20; ++i) {
+    stock_.bytes += "a little";
+    last()->Wake();
+    socket_->unsent = static_cast<size_t>(i % 2);
+    Advance(1'000);
+  }
+  EXPECT_EQ(gone_, 1);
+}
+
 // ---- drain
 
 // semantics.md 6.5

@@ -217,6 +217,8 @@ void Http2Session::Flush() {
 
 // Queues one batch. False when there is nothing to send now, or the session is gone.
 bool Http2Session::Pump() {
+  bool pinging = ping_unanswered_ && ping_end_ == kNotQueued;
+  bool idle = pinging && Acknowledged() == output_end_;
   while (alive_ && !half_closed_ && output_.bytes() < kBatchBytes) {
     const uint8_t* bytes = nullptr;
     ssize_t size = nghttp2_session_mem_send(ng_, &bytes);
@@ -225,6 +227,8 @@ bool Http2Session::Pump() {
     output_.AppendCopy({reinterpret_cast<const char*>(bytes), static_cast<size_t>(size)});
     output_end_ += static_cast<uint64_t>(size);
   }
+  // Where nothing lies before it, the PING itself is no sign of life.
+  if (pinging) ping_end_ = idle ? 0 : output_end_;
   return alive_ && !output_.empty();
 }
 
@@ -300,22 +304,27 @@ void Http2Session::SendKeepalive() {
   uint8_t payload[8];
   std::memcpy(payload, &number, sizeof payload);
   nghttp2_submit_ping(ng_, NGHTTP2_FLAG_NONE, payload);
-  received_at_ping_ = received_;
-  accepted_at_ping_ = accepted_end_;
-  ping_timer_ = loop_.RunAfter(options_.ping_timeout_ms, [this] { KeepaliveExpired(); });
+  ping_end_ = kNotQueued;
+  WaitForPing();
   ScheduleFlush();
 }
 
+void Http2Session::WaitForPing() {
+  received_before_ = received_;
+  acknowledged_before_ = Acknowledged();
+  ping_timer_ = loop_.RunAfter(options_.ping_timeout_ms, [this] { KeepaliveExpired(); });
+}
+
+// Bytes of output that have reached the peer's kernel.
+uint64_t Http2Session::Acknowledged() const {
+  return accepted_end_ - std::min<uint64_t>(accepted_end_, connection_->UnsentBytes());
+}
+
 void Http2Session::KeepaliveExpired() {
-  // A peer that reads slowly may not have seen the PING yet, but it lives.
-  bool sent = received_ != received_at_ping_;
-  bool took = accepted_end_ != accepted_at_ping_ && !output_.empty();
-  if (sent || took) {
-    received_at_ping_ = received_;
-    accepted_at_ping_ = accepted_end_;
-    ping_timer_ = loop_.RunAfter(options_.ping_timeout_ms, [this] { KeepaliveExpired(); });
-    return;
-  }
+  // A peer that reads slowly, or is far away, may not have the PING yet, but it lives.
+  bool sent = received_ != received_before_;
+  bool took = acknowledged_before_ < ping_end_ && acknowledged_before_ != Acknowledged();
+  if (sent || took) return WaitForPing();
   Abort(Lost("the peer answered no PING"));
 }
 

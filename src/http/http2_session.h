@@ -120,6 +120,8 @@ class Http2Session : public ConnectionHandler, public std::enable_shared_from_th
   void FailStreams(const Error& error);
   void ArmKeepalive();
   void SendKeepalive();
+  void WaitForPing();
+  uint64_t Acknowledged() const;
   void KeepaliveExpired();
   void FinalGoaway();
   void Calm();
@@ -142,8 +144,10 @@ class Http2Session : public ConnectionHandler, public std::enable_shared_from_th
   uint64_t ping_interval_ms_;
   bool ping_unanswered_ = false;
   uint64_t ping_number_ = 0;
-  uint64_t received_at_ping_ = 0;
-  uint64_t accepted_at_ping_ = 0;
+  static constexpr uint64_t kNotQueued = ~uint64_t{0};
+  uint64_t ping_end_ = 0;  // of the last PING, in bytes of output (a batch at most beyond it)
+  uint64_t received_before_ = 0;  // when the wait for its answer began
+  uint64_t acknowledged_before_ = 0;
   Timer ping_timer_, drain_timer_, linger_timer_;
 
   bool alive_ = true;

@@ -16,6 +16,7 @@ struct FakeSocket {
   std::string written;
   std::vector<const void*> bases;  // of everything that was offered
   size_t capacity = SIZE_MAX;
+  size_t unsent = 0;  // of what was written, not acknowledged by the peer's kernel
   int writes = 0;
   bool half_closed = false, closed = false, reset = false;
 };
@@ -44,7 +45,7 @@ class FakeConnection final : public Connection {
   void ShutdownWrite() override { socket_->half_closed = true; }
   void Close() override { socket_->closed = true; }
   void Reset() override { socket_->reset = true; }
-  size_t UnsentBytes() const override { return 0; }
+  size_t UnsentBytes() const override { return socket_->unsent; }
   const Address& peer() const override { return peer_; }
 
  private:
