@@ -227,6 +227,35 @@ TEST_F(StateCrashTest, FullDiskLosesNothingAndIsTriedAgain) {  // semantics.md 7
   EXPECT_EQ(found->revoked.size(), 4u);
 }
 
+TEST_F(StateCrashTest, WhatComesDuringAWriteThatFailsGoesWithIt) {  // semantics.md 7.2
+  SimDisk disk(10);
+  Process other(disk, clock_);
+  auto opened = other.TryOpen();
+  ASSERT_TRUE(opened);
+  StateWriter writer(std::move(opened->store), clock_);
+  writer.SetWaker([] {});
+  RevokedSet& set = opened->revoked;
+  bool came = false;
+  disk.SetHook([&](const SimDisk::Operation& op) {
+    if (op.kind != SimDisk::Kind::kWrite || came) return Fault::kNone;
+    came = true;
+    set.Enter("u2", "", 10'000, "x");
+    writer.Save({.cursor = "2", .revoked = set.TakeNews()});
+    return Fault::kFull;
+  });
+  set.Enter("u1", "", 10'000, "x");
+  writer.Save({.cursor = "1", .revoked = set.TakeNews()});
+  EXPECT_FALSE(writer.WriteOnce());
+  EXPECT_EQ(writer.stats().entries_waiting, 2u);
+  EXPECT_TRUE(writer.WriteOnce());
+  disk.Crash();
+  auto found = other.TryOpen();
+  ASSERT_TRUE(found) << found.error().message;
+  EXPECT_EQ(found->cursor, "2");
+  EXPECT_TRUE(found->revoked.Find("u1", "any", 0));
+  EXPECT_TRUE(found->revoked.Find("u2", "any", 0));
+}
+
 TEST_F(StateCrashTest, AfterAFailedSyncTheFileIsLeftAlone) {  // semantics.md 7.2
   SimDisk disk(8);
   Process other(disk, clock_);

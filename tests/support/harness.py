@@ -49,15 +49,14 @@ def messages(*names):
 class Process:
     """A subcommand of the binary that writes a ready file. A context manager; ends what it started."""
 
-    def __init__(self, *arguments, ready=True, environment=None):
+    def __init__(self, *arguments, ready=True):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="galaxy-test-"))
         self.arguments = [BINARY, *map(str, arguments)]
         self.ready_file = self.folder / "ready.json"
         if ready:
             self.arguments += ["--ready-file", str(self.ready_file)]
         self.log = open(self.folder / "log", "w+b")
-        self.process = subprocess.Popen(self.arguments, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
-                                        env=os.environ | (environment or {}))
+        self.process = subprocess.Popen(self.arguments, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         self.addresses = None
         if ready:
             try:
@@ -180,10 +179,10 @@ class Keys:
         return text + "." + b64u(signature)
 
 
-def gateway(backend_address, keys, data, *arguments, id="gw-1", plane="galaxy", listen="127.0.0.1:0", environment=None):
+def gateway(backend_address, keys, data, *arguments, id="gw-1", plane="galaxy", listen="127.0.0.1:0"):
     return Process("gateway", "--id", id, "--backend", backend_address, "--listen", listen, "--admin", "127.0.0.1:0",
                    "--data", data, "--jwks", keys.jwks, "--issuer", keys.ISSUER, "--audience", keys.AUDIENCE,
-                   "--plane", plane, *arguments, environment=environment)
+                   "--plane", plane, *arguments)
 
 
 def b64u(data):
