@@ -1,5 +1,8 @@
 #include "app/gateway_node.h"
 
+#include <charconv>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "base/clock.h"
@@ -7,6 +10,37 @@
 #include "storage/folder_lock.h"
 
 namespace galaxy::push {
+namespace {
+
+// An answer is built on the loop that serves everybody.
+constexpr size_t kSessionsListed = 100;
+constexpr size_t kSessionsListedMax = 1'000;
+
+Result<size_t> ReadLimit(const std::optional<std::string>& text) {
+  if (!text) return kSessionsListed;
+  size_t limit = 0;
+  auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), limit);
+  bool whole = error == std::errc() && end == text->data() + text->size();
+  if (whole && limit >= 1 && limit <= kSessionsListedMax) return limit;
+  return Fail(Code::kInvalidArgument, "limit is 1 to 1000", "limit");
+}
+
+void AppendSessionJson(const GatewaySessionInfo& session, std::string& out) {
+  out += "{\"user\":";
+  AppendJsonString(out, session.user_id);
+  out += ",\"session\":";
+  AppendJsonString(out, session.session_id);
+  out += ",\"transport\":";
+  AppendJsonString(out, session.transport);
+  out += ",\"state\":";
+  AppendJsonString(out, session.state);
+  out += ",\"began_s\":" + std::to_string(session.began_s);
+  out += ",\"token_expires_ms\":" + std::to_string(session.token_expires_ms);
+  out += ",\"queue_bytes\":" + std::to_string(session.queue_bytes) + "}";
+}
+
+}  // namespace
+
 GatewayNode::GatewayNode(Logger& logger) : logger_(logger), admin_([this] { return Ready(); }) {
   admin_.AddCollector([this](MetricList& out) { gateway_->CollectMetrics(out); });
   admin_.AddCollector(CollectProcessMetrics);
@@ -69,23 +103,16 @@ Result<std::string> GatewayNode::SessionsJson(const RequestHead& request) const 
   std::optional<std::string> user = request.QueryParameter("user");
   if (!user || user->empty())
     return Fail(Code::kInvalidArgument, "name the user: /v1/sessions?user=", "user");
+  std::string session = request.QueryParameter("session").value_or("");
+  auto limit = ReadLimit(request.QueryParameter("limit"));
+  if (!limit) return std::unexpected(limit.error());
   std::string out = "{\"sessions\":[";
   bool first = true;
-  for (const GatewaySessionInfo& session : gateway_->Sessions(*user)) {
+  for (const GatewaySessionInfo& row : gateway_->Sessions(*user, session, *limit)) {
     if (!std::exchange(first, false)) out += ',';
-    out += "{\"user\":";
-    AppendJsonString(out, session.user_id);
-    out += ",\"session\":";
-    AppendJsonString(out, session.session_id);
-    out += ",\"transport\":";
-    AppendJsonString(out, session.transport);
-    out += ",\"state\":";
-    AppendJsonString(out, session.state);
-    out += ",\"began_s\":" + std::to_string(session.began_s);
-    out += ",\"token_expires_ms\":" + std::to_string(session.token_expires_ms);
-    out += ",\"queue_bytes\":" + std::to_string(session.queue_bytes) + "}";
+    AppendSessionJson(row, out);
   }
-  return out + "]}\n";
+  return out + "],\"total\":" + std::to_string(gateway_->SessionCount(*user, session)) + "}\n";
 }
 
 void GatewayNode::Drain(std::function<void()> done) {

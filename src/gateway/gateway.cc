@@ -331,20 +331,31 @@ std::string_view StateName(SessionState state) {
   }
 }
 
+GatewaySessionInfo InfoOf(const ClientSession& session) {
+  return {.user_id = session.user()->id,
+          .session_id = std::string(session.session_id()),
+          .transport = std::string(EncodingName(session.encoding())),
+          .state = std::string(StateName(session.state())),
+          .began_s = session.began_s(),
+          .token_expires_ms = session.expires_ms(),
+          .queue_bytes = session.queue_bytes()};
+}
+
 }  // namespace
 
-std::vector<GatewaySessionInfo> Gateway::Sessions(std::string_view user) const {
+std::vector<GatewaySessionInfo> Gateway::Sessions(std::string_view user, std::string_view session,
+                                                  size_t limit) const {
   std::vector<GatewaySessionInfo> found;
-  for (const ClientSession* session : parts_->shard.SessionsOf(user)) {
-    found.push_back({.user_id = std::string(user),
-                     .session_id = std::string(session->session_id()),
-                     .transport = std::string(EncodingName(session->encoding())),
-                     .state = std::string(StateName(session->state())),
-                     .began_s = session->began_s(),
-                     .token_expires_ms = session->expires_ms(),
-                     .queue_bytes = session->queue_bytes()});
-  }
+  parts_->shard.ForSessions(user, session, [&](const ClientSession& one) {
+    if (found.size() < limit) found.push_back(InfoOf(one));
+  });
   return found;
+}
+
+size_t Gateway::SessionCount(std::string_view user, std::string_view session) const {
+  size_t count = 0;
+  parts_->shard.ForSessions(user, session, [&](const ClientSession&) { ++count; });
+  return count;
 }
 
 }  // namespace galaxy::push

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -71,7 +72,11 @@ class Gateway {
   void Drain(std::function<void()> done);
 
   void CollectMetrics(MetricList& out) const;
-  std::vector<GatewaySessionInfo> Sessions(std::string_view user) const;
+  // The connections of a user, or of one session of theirs; the newest first, at most `limit`.
+  std::vector<GatewaySessionInfo> Sessions(std::string_view user, std::string_view session = {},
+                                           size_t limit = std::numeric_limits<size_t>::max()) const;
+  // How many there are in all.
+  size_t SessionCount(std::string_view user, std::string_view session = {}) const;
 
   // What happened, for people: one constant sentence and key=value after it. Alarms are warnings.
   enum class LogLevel : uint8_t { kInfo, kWarning };

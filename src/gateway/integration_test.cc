@@ -235,6 +235,23 @@ TEST_F(GatewayTest, ClientThatVanishesLeavesTheIndex) {
   Until([&] { return Metric("galaxy_push_gateway_events_unwanted_total") == 1; });
 }
 
+TEST_F(GatewayTest, OperatorsSeeSomeOfManySessionsAndHowManyThereAre) {  // docs/edge-protocol.md
+  StartReady();
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (std::string session : {"s1", "s2", "s2", "s3"}) {
+    clients.push_back(WebSocket(Token("u", session)));
+    Frames(*clients.back(), 1);
+  }
+  EXPECT_EQ(gateway->Sessions("u").size(), 4u);
+  auto newest = gateway->Sessions("u", "", 2);
+  ASSERT_EQ(newest.size(), 2u);
+  EXPECT_EQ(newest[0].session_id, "s3");
+  EXPECT_EQ(gateway->SessionCount("u"), 4u);
+  EXPECT_EQ(gateway->Sessions("u", "s2").size(), 2u);
+  EXPECT_EQ(gateway->SessionCount("u", "s2"), 2u);
+  EXPECT_EQ(gateway->SessionCount("v"), 0u);
+}
+
 TEST_F(GatewayTest, GatewayMayEndWithClientsConnected) {
   StartReady();
   auto socket = WebSocket(Token("u", "s1"));

@@ -250,13 +250,14 @@ uint32_t Shard::ForgetRevoked(uint64_t now_s) {
   return revoked_.ForgottenBefore(now_s);
 }
 
-std::vector<const ClientSession*> Shard::SessionsOf(std::string_view user) const {
-  std::vector<const ClientSession*> found;
+void Shard::ForSessions(std::string_view user, std::string_view session,
+                        const std::function<void(const ClientSession&)>& use) const {
   const UserNode* node = index_.Find(user, ring_.UserHash(user));
   for (IndexedSession* at = node ? node->first : nullptr; at != nullptr; at = at->next_of_user()) {
-    found.push_back(static_cast<const ClientSession*>(at));
+    if (session.empty() || at->session_id() == session) {
+      use(static_cast<const ClientSession&>(*at));
+    }
   }
-  return found;
 }
 
 }  // namespace galaxy::push

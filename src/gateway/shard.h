@@ -143,7 +143,9 @@ class Shard {
   size_t users() const { return index_.users(); }
   uint64_t signing_failures() const { return signing_failures_; }
   const SessionIndex& index() const { return index_; }
-  std::vector<const ClientSession*> SessionsOf(std::string_view user) const;
+  // Each connection of the user; with `session`, of that session only. The newest first.
+  void ForSessions(std::string_view user, std::string_view session,
+                   const std::function<void(const ClientSession&)>& use) const;
 
  private:
   struct SlotRef {
