@@ -14,7 +14,7 @@ uint64_t ReadMs(clockid_t id) {
 class RealClock final : public Clock {
  public:
   uint64_t WallMs() const override { return ReadMs(CLOCK_REALTIME); }
-  uint64_t MonoMs() const override { return ReadMs(CLOCK_MONOTONIC); }
+  uint64_t MonoMs() const override { return ReadMs(CLOCK_BOOTTIME); }
 };
 
 }  // namespace

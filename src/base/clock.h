@@ -11,7 +11,7 @@ class Clock {
   virtual ~Clock() = default;
   // Wall clock, milliseconds since 1970; may step back.
   virtual uint64_t WallMs() const = 0;
-  // Monotonic, milliseconds since an arbitrary start.
+  // Monotonic, milliseconds since an arbitrary start; goes on while the machine sleeps.
   virtual uint64_t MonoMs() const = 0;
 
   static const Clock& Real();
