@@ -99,9 +99,12 @@ Status WriteFileAtomic(const std::string& path, std::string_view bytes, unsigned
       return SystemError("create", path);
     }
   }
-  Descriptor folder(::open(FolderOf(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (folder.get() < 0 || ::fsync(folder.get()) != 0)
-    return SystemError("sync the folder of", path);
+  return SyncPath(FolderOf(path));
+}
+
+Status SyncPath(const std::string& path) {
+  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0 || ::fsync(file.get()) != 0) return SystemError("sync", path);
   return {};
 }
 

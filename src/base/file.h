@@ -22,4 +22,7 @@ enum class WhenFileExists { kReplace, kFail };
 Status WriteFileAtomic(const std::string& path, std::string_view bytes, unsigned mode = 0600,
                        WhenFileExists when_exists = WhenFileExists::kReplace);
 
+// Brings a file, or the names in a folder, to the disk.
+Status SyncPath(const std::string& path);
+
 }  // namespace galaxy::push

@@ -195,6 +195,18 @@ StorageResult<Database::CheckpointState> Database::Checkpoint(CheckpointMode mod
   return state;
 }
 
+StorageResult<std::vector<std::string>> Database::IntegrityFaults() {
+  std::vector<std::string> faults;
+  auto check = Prepare("PRAGMA integrity_check(100)");
+  if (!check) return std::unexpected(check.error());
+  for (;;) {
+    auto row = check->Step();
+    if (!row) return std::unexpected(row.error());
+    if (!*row) return faults;
+    if (check->Text(0) != "ok") faults.emplace_back(check->Text(0));
+  }
+}
+
 int64_t Database::Changes() const { return sqlite3_changes64(db_); }
 bool Database::in_transaction() const { return sqlite3_get_autocommit(db_) == 0; }
 std::string Database::path() const { return std::string(PathOf(db_)); }

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "storage/storage_error.h"
 
@@ -70,6 +71,10 @@ class Database {
   };
   // Moves the log into the database file. kPassive waits for nobody and does what it can.
   StorageResult<CheckpointState> Checkpoint(CheckpointMode mode);
+
+  // What SQLite finds wrong with the file: pages, order, indexes; not what rows say. Empty:
+  // nothing. Reads the whole file. At most 100 findings.
+  StorageResult<std::vector<std::string>> IntegrityFaults();
 
   int64_t Changes() const;      // rows of the last insert, update or delete
   bool in_transaction() const;  // between BEGIN and the end

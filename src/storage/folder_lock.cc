@@ -9,21 +9,14 @@
 #include <cstring>
 #include <filesystem>
 
+#include "base/file.h"
+
 namespace galaxy::push {
 namespace {
 
 std::unexpected<Error> SystemError(const std::string& doing, const std::string& path, int reason) {
   return Fail(Code::kInternal, "cannot " + doing + " " + path + ": " + std::strerror(reason),
               "data");
-}
-
-Status SyncFolder(const std::string& path) {
-  int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return SystemError("open", path, errno);
-  int failed = ::fsync(fd) == 0 ? 0 : errno;
-  ::close(fd);
-  if (failed != 0) return SystemError("sync", path, failed);
-  return {};
 }
 
 // NOLINTNEXTLINE(misc-no-recursion): as deep as the path.
@@ -38,7 +31,9 @@ Status MakeWithParents(const std::filesystem::path& folder, mode_t mode) {
     if (reason == EEXIST && std::filesystem::is_directory(folder, ignored)) return {};
     return SystemError("make the folder", folder.string(), reason);
   }
-  return SyncFolder(parent.string());
+  Status synced = SyncPath(parent.string());
+  if (!synced) synced.error().field = "data";
+  return synced;
 }
 
 struct flock WholeFile() {
