@@ -13,6 +13,8 @@ std::vector<std::unique_ptr<Command>> AllCommands() {
   commands.push_back(NewListenCommand());
   commands.push_back(NewTokenCommand());
   commands.push_back(NewKeysCommand());
+  commands.push_back(NewLogCommand());
+  commands.push_back(NewBackupCommand());
   return commands;
 }
 

@@ -17,6 +17,8 @@ std::unique_ptr<Command> NewTailCommand();
 std::unique_ptr<Command> NewListenCommand();
 std::unique_ptr<Command> NewTokenCommand();
 std::unique_ptr<Command> NewKeysCommand();
+std::unique_ptr<Command> NewLogCommand();
+std::unique_ptr<Command> NewBackupCommand();
 
 // All of them, in the order of the overview.
 std::vector<std::unique_ptr<Command>> AllCommands();

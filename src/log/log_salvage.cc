@@ -15,6 +15,11 @@ namespace {
 
 constexpr uint64_t kDayMs = 24ull * 3600 * 1000;
 
+// kOther: a table or a column is not there.
+bool Damage(const StorageError& error) {
+  return error.fault == StorageFault::kCorrupt || error.fault == StorageFault::kOther;
+}
+
 // One salvage, from Meta() to Take(). Row by row and key by key, so that a page that cannot be read
 // costs the rows on it and no others.
 class Salvage {
@@ -43,9 +48,10 @@ class Salvage {
   // The keys of a table, as far as its pages can be read from either end.
   Result<std::vector<uint64_t>> Keys(const std::string& table, const std::string& key);
   Result<bool> ReadKeys(const std::string& sql, std::set<uint64_t>& keys);
-  // Runs `read` on the row, or `bad` with the reason why there is none.
+  // Calls `read` with each row, or `bad` with its key and the reason why there is none.
   template <typename Read, typename Bad>
-  Status WithRow(Statement& statement, uint64_t key, const Read& read, const Bad& bad);
+  Status EachRow(const std::string& sql, const std::vector<uint64_t>& keys, const Read& read,
+                 const Bad& bad);
   void TakeRetained(const Statement& statement);
   void LoseRetained(uint64_t key, std::string user, std::string session, std::string what);
   void TakeRow(const Statement& statement);
@@ -86,8 +92,7 @@ void Salvage::Saw(uint64_t sequence) {
 Status Salvage::ReadFile() {
   if (Status ok = CheckLogFormat(database_); !ok) return ok;
   StorageResult<std::vector<std::string>> faults = database_.IntegrityFaults();
-  if (!faults && faults.error().fault != StorageFault::kCorrupt)
-    return std::unexpected<Error>(faults.error());
+  if (!faults && !Damage(faults.error())) return std::unexpected<Error>(faults.error());
   if (!faults) out_.findings.push_back("file: " + faults.error().message);
   if (faults) {
     for (const std::string& fault : *faults) out_.findings.push_back("file: " + fault);
@@ -106,8 +111,7 @@ Status Salvage::ReadMeta() {
   } else {
     row = statement->Step();
   }
-  if (!row && row.error().fault != StorageFault::kCorrupt)
-    return std::unexpected<Error>(row.error());
+  if (!row && !Damage(row.error())) return std::unexpected<Error>(row.error());
   std::optional<std::string> fault;
   if (!row) {
     fault = row.error().message;
@@ -133,7 +137,7 @@ Result<bool> Salvage::ReadKeys(const std::string& sql, std::set<uint64_t>& keys)
   }
   if (statement && row) return true;
   const StorageError& error = statement ? row.error() : statement.error();
-  if (error.fault != StorageFault::kCorrupt) return std::unexpected<Error>(error);
+  if (!Damage(error)) return std::unexpected<Error>(error);
   return false;
 }
 
@@ -154,34 +158,33 @@ Result<std::vector<uint64_t>> Salvage::Keys(const std::string& table, const std:
 }
 
 template <typename Read, typename Bad>
-Status Salvage::WithRow(Statement& statement, uint64_t key, const Read& read, const Bad& bad) {
-  statement.BindInt(1, static_cast<int64_t>(key));
-  StorageResult<bool> row = statement.Step();
-  if (!row && row.error().fault != StorageFault::kCorrupt)
-    return std::unexpected<Error>(row.error());
-  if (row && *row) {
-    read(statement);
-  } else {
-    bad(row ? std::string("it is not there") : "it cannot be read: " + row.error().message);
+Status Salvage::EachRow(const std::string& sql, const std::vector<uint64_t>& keys, const Read& read,
+                        const Bad& bad) {
+  if (keys.empty()) return {};
+  StorageResult<Statement> statement = database_.Prepare(sql);
+  if (!statement) return std::unexpected<Error>(statement.error());
+  for (uint64_t key : keys) {
+    Saw(key);
+    statement->BindInt(1, static_cast<int64_t>(key));
+    StorageResult<bool> row = statement->Step();
+    if (!row && !Damage(row.error())) return std::unexpected<Error>(row.error());
+    if (row && *row) {
+      read(*statement);
+    } else {
+      bad(key, row ? std::string("it is not there") : "it cannot be read: " + row.error().message);
+    }
+    statement->Reset();
   }
-  statement.Reset();
   return {};
 }
 
 Status Salvage::ReadRetained() {
   Result<std::vector<uint64_t>> keys = Keys("retained", "sequence");
   if (!keys) return std::unexpected(keys.error());
-  StorageResult<Statement> statement =
-      database_.Prepare(std::string(kSelectRetained) + " NOT INDEXED WHERE sequence = ?");
-  if (!statement) return std::unexpected<Error>(statement.error());
-  for (uint64_t key : *keys) {
-    Saw(key);
-    Status ok = WithRow(
-        *statement, key, [this](const Statement& row) { TakeRetained(row); },
-        [&](std::string what) { LoseRetained(key, {}, {}, std::move(what)); });
-    if (!ok) return ok;
-  }
-  return {};
+  return EachRow(
+      std::string(kSelectRetained) + " NOT INDEXED WHERE sequence = ?", *keys,
+      [this](const Statement& row) { TakeRetained(row); },
+      [this](uint64_t key, std::string what) { LoseRetained(key, {}, {}, std::move(what)); });
 }
 
 void Salvage::TakeRetained(const Statement& statement) {
@@ -202,18 +205,12 @@ void Salvage::LoseRetained(uint64_t key, std::string user, std::string session, 
 Status Salvage::ReadRows() {
   Result<std::vector<uint64_t>> keys = Keys("log", "first");
   if (!keys) return std::unexpected(keys.error());
-  StorageResult<Statement> statement =
-      database_.Prepare(std::string(kSelectLog) + " WHERE first = ?");
-  if (!statement) return std::unexpected<Error>(statement.error());
-  for (uint64_t key : *keys) {
-    Saw(key);
-    Status ok = WithRow(
-        *statement, key, [this](const Statement& row) { TakeRow(row); },
-        [&](std::string what) { BadRow(key, nullptr, std::move(what)); });
-    if (!ok) return ok;
-  }
-  EndRows();
-  return {};
+  Status ok = EachRow(
+      std::string(kSelectLog) + " WHERE first = ?", *keys,
+      [this](const Statement& row) { TakeRow(row); },
+      [this](uint64_t key, std::string what) { BadRow(key, nullptr, std::move(what)); });
+  if (ok) EndRows();
+  return ok;
 }
 
 void Salvage::TakeRow(const Statement& statement) {

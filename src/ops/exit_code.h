@@ -9,6 +9,7 @@ inline constexpr int kExitUsage = 2;       // a flag, key or variable is wrong; 
 inline constexpr int kExitRefused = 3;     // the peer refused an entry, a token or a subscription
 inline constexpr int kExitRevoked = 4;     // listen: the session was revoked, verdict `never`
 inline constexpr int kExitUnverified = 5;  // listen: an envelope did not verify
+inline constexpr int kExitDamaged = 6;     // log: the data directory is damaged
 inline constexpr int kExitInterrupted = 130;  // a second SIGINT or SIGTERM cut a drain short
 
 }  // namespace galaxy::push
