@@ -266,6 +266,11 @@ TEST_F(GatewayTest, GatewayMayEndWithClientsConnected) {
 TEST_F(GatewayTest, ClientThatReadsNothingIsClosedAndNamed) {  // semantics.md 7.6, 8.2
   config.queue_bytes_max = 200'000;
   StartReady();
+  std::string named;
+  gateway->SetLogSink([&](auto, std::string_view sentence, const Gateway::LogFields& fields) {
+    if (sentence != "A connection did not keep up.") return;
+    for (const auto& [name, value] : fields) named += std::string(name) + "=" + value + " ";
+  });
   auto slow = WebSocket(Token("u", "s1"));
   auto quick = WebSocket(Token("u", "s2"));
   Frames(*slow, 1);
@@ -279,6 +284,7 @@ TEST_F(GatewayTest, ClientThatReadsNothingIsClosedAndNamed) {  // semantics.md 7
   ASSERT_EQ(gateway->Sessions("u").size(), 1u);
   EXPECT_EQ(gateway->Sessions("u")[0].session_id, "s2");
   EXPECT_EQ(Metric("galaxy_push_gateway_closed_total"), 1);
+  EXPECT_THAT(named, StartsWith("user=u session=s1 queue_bytes="));
   TurnSome(loop);
   EXPECT_EQ(SplitFrames(quick->received).size(), n - 11) << "nobody else is slowed";
   Pass(1'200);

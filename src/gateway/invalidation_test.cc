@@ -148,6 +148,7 @@ TEST_F(InvalidationTest, EveryInterleavingOfConnectAndInvalidateCloses) {  // se
         Run();
       }
       if (place >= 2) PublishInvalidation("a", device);
+      EXPECT_FALSE(place > 0 && client.open()) << "by the scan, before any write: " << place;
       size_t before = client.EventIds().size();
       Publish("a");
       client.Unblock();
