@@ -18,7 +18,9 @@ void AddLogOptions(OptionTable& table, BackendNodeOptions& options) {
                    log.ring.window_ms);
   table.SizeBytes(
       {.name = "ring-bytes",
-       .text = "The most memory the window may take; older entries leave early beyond it.",
+       .text =
+           "The most memory the window may take, idempotency keys included; older entries leave "
+           "early beyond it.",
        .fallback = "256MiB",
        .low = "1MiB",
        .high = "64GiB"},
@@ -38,7 +40,7 @@ void AddLogOptions(OptionTable& table, BackendNodeOptions& options) {
   table.SizeBytes(
       {.name = "queue-bytes",
        .text = "Publishes that wait for the engine; beyond it they are refused with 429.",
-       .fallback = "64MiB",
+       .fallback = "16MiB",
        .low = "1MiB",
        .high = "16GiB"},
       log.queue_bytes_max);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <malloc.h>
 #include <sys/resource.h>
 
 #include <string>
@@ -29,11 +30,17 @@ inline void RaiseDescriptorLimit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// Large buffers come from the system and go back to it when they are freed. Left to itself glibc
+// soon takes them from its heaps, where what lives long among them keeps the holes: a backend that
+// publishes at full speed was 40 MiB larger.
+inline void TuneAllocator() { mallopt(M_MMAP_THRESHOLD, 64 << 10); }
+
 // Runs one node from its start to the end of its drain. Returns the exit status.
 template <typename Node, typename Options>
 int RunNode(std::string_view command, const Options& options, const std::string& log_level,
             const std::string& ready_path) {
   RaiseDescriptorLimit();
+  TuneAllocator();
   Logger logger(*ParseLogLevel(log_level));
   Loop loop;
   Node* draining = nullptr;

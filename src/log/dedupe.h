@@ -16,9 +16,11 @@ namespace galaxy::push {
 //
 //   Threads   One.
 //   Limits    At most `keys_max`: the oldest leave first.
-//   Cost      40 bytes a key and 4-8 of index; O(1), never a pause to rehash (linear hashing).
+//   Cost      kKeyBytes a key; O(1), never a pause to rehash (linear hashing).
 class Dedupe {
  public:
+  static constexpr size_t kKeyBytes = 48;  // a slot of 40, and its part of the index
+
   enum class Verdict : uint8_t { kNew, kDuplicate, kConflict };
   struct Answer {
     Verdict verdict = Verdict::kNew;

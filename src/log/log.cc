@@ -25,6 +25,11 @@ void Bump(std::atomic<uint64_t>& counter, uint64_t by = 1) {
   counter.fetch_add(by, std::memory_order_relaxed);
 }
 
+Log::Options WithKeysCounted(Log::Options options) {
+  options.ring.entry_overhead_bytes += Dedupe::kKeyBytes;
+  return options;
+}
+
 }  // namespace
 
 // Refill puts what the engine has kept back into memory.
@@ -51,7 +56,7 @@ class Log::Refill final : public Engine::Recovery {
 };
 
 Log::Log(const Options& options, std::unique_ptr<Engine> engine)
-    : options_(options),
+    : options_(WithKeysCounted(options)),
       hasher_(EntryHasher::Random()),
       engine_(std::move(engine)),
       retained_(options.retained_lifetime_ms),

@@ -40,12 +40,12 @@ namespace galaxy::push {
 class Log {
  public:
   struct Options {
-    Ring::Options ring;
+    Ring::Options ring;                  // its cap counts the idempotency keys, too
     size_t dedupe_keys_max = 4'000'000;  // a key leaves with its entry at the latest
     uint64_t retained_lifetime_ms = 30ull * 24 * 3600 * 1000;
-    size_t queue_bytes_max = 64u << 20;
+    size_t queue_bytes_max = 16u << 20;
     size_t queue_entries_max = 200'000;
-    size_t commit_bytes_max = 8u << 20;  // one batch at least, whatever its size
+    size_t commit_bytes_max = 4u << 20;  // one batch at least, whatever its size
   };
   struct Statistics {
     uint64_t queue_bytes = 0;

@@ -19,7 +19,7 @@ struct LogFolder {
   struct Options {
     std::string dir;  // made when it is missing
     std::string vfs;  // not empty: other files than the system's; no folder is made or locked
-    int64_t cache_bytes = 8 << 20;
+    int64_t cache_bytes = 4 << 20;
   };
   static Result<LogFolder> Open(const Options& options, uint64_t now_ms);
 

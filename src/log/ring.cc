@@ -68,7 +68,11 @@ void Ring::AddSegment(size_t entry_bytes, Cursor first) {
 }
 
 void Ring::EvictForCap(size_t incoming_bytes) {
-  while (!segments_.empty() && segment_bytes_ + incoming_bytes > options_.bytes_max) {
+  auto taken_bytes = [this] {
+    uint64_t entries = ordinal_.load(std::memory_order_relaxed) - floor_ordinal_;
+    return segment_bytes_ + entries * options_.entry_overhead_bytes;
+  };
+  while (!segments_.empty() && taken_bytes() + incoming_bytes > options_.bytes_max) {
     uint32_t entries = segments_.front()->published().entries;
     evicted_by_cap_ += entries - front_gone_;
     SetFloor(*segments_.front(), entries);

@@ -27,10 +27,10 @@ class RingBuffers;
 //              segment is added or entries leave. A Position belongs to one thread at a time.
 //   Lifetime   A Slice keeps its segment alive, so do Positions, so nothing dangles when the ring
 //              moves on or is destroyed. Each of them pins that one segment, never a chain of them.
-//   Limits     Segments of at most `bytes_max` in all (the newest one always stays); the oldest
-//              leaves whole when a new one does not fit. By age entries leave one by one, only when
-//              older than `window_ms`, in Expire(). When the wall clock steps, an older entry may
-//              stay longer: leaving is strictly from the front.
+//   Limits     Segments and overheads of at most `bytes_max` in all (the newest segment always
+//              stays); the oldest leaves whole when a new one does not fit. By age entries leave
+//              one by one, only when older than `window_ms`, in Expire(). When the wall clock
+//              steps, an older entry may stay longer: leaving is strictly from the front.
 //   Cost       Append() one copy, no allocation but once a segment, whose buffers are recycled;
 //              16 bytes of index an entry. Find() O(log n).
 //
@@ -45,8 +45,11 @@ class Ring {
   struct Options {
     size_t bytes_max = 256u << 20;
     uint64_t window_ms = 5 * 60 * 1000;
-    size_t segment_bytes = 256u << 10;  // an entry that is larger gets a segment of its own size;
-                                        // lowered to an eighth of bytes_max, not below 4 KiB
+    // An entry that is larger gets a segment of its own size; lowered to an eighth of bytes_max,
+    // not below 4 KiB. The allocator's own words fit in the same pages.
+    size_t segment_bytes = (128u << 10) - 64;
+    // Counted for each entry beside its segment: what somebody keeps for as long as the entry.
+    size_t entry_overhead_bytes = 0;
   };
 
   // Where a reader stands: between two entries. Cheap to copy; pins one segment.
