@@ -308,7 +308,10 @@ void Oracle::WireWelcome(size_t gateway, uint64_t connection, std::string user, 
   if (client == client_of_session_.end())
     return Violate("10.2", "a welcome for " + user + "/" + session + ", who never signed in");
   const ClientFact& fact = clients_[client->second];
-  std::optional<Cursor> from = resume == "resumed" ? fact.position : Parse(head, "a welcome");
+  // What was presented may be older than where the client is now: a late answer on a connection that
+  // the client has left for another.
+  std::optional<Cursor> from;
+  if (resume != "resumed") from = Parse(head, "a welcome");
   wires_[connection] = {gateway, client->second, from ? from->sequence : 0};
   for (const InvalidationFact& invalidation : invalidations_) {
     if (!SurelyMeans(invalidation, fact)) continue;

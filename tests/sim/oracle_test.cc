@@ -293,7 +293,17 @@ TEST_F(OracleTest, AnEventTwiceOnOneConnectionIsFound) {
   Client("u", "s", 10);
   oracle.WireWelcome(0, 7, "u", "s", "resumed", At(10));
   oracle.WireEvent(now, 7, oracle.NextOrder(), At(10), "u", "");
+  EXPECT_THAT(oracle.violations(), IsEmpty());
+  oracle.WireEvent(now, 7, oracle.NextOrder(), At(10), "u", "");
   EXPECT_TRUE(Violates("comes after sequence 10"));
+}
+
+TEST_F(OracleTest, AnOlderReplayOnAConnectionThatWasLeftIsNoFault) {
+  size_t client = Client("u", "s", 10);
+  Gets(client, 11, Acked(11, "u"));
+  oracle.WireWelcome(0, 7, "u", "s", "resumed", At(11));
+  oracle.WireEvent(now, 7, oracle.NextOrder(), At(11), "u", "");
+  EXPECT_THAT(oracle.violations(), IsEmpty());
 }
 
 TEST_F(OracleTest, AWrongRecipientOnTheWireIsFound) {
