@@ -97,10 +97,10 @@ void FeedClient::Connect() {
   channel_->SetPingFloor(0);  // whose backend answers is not known yet
   const Clock& clock = loop_.clock();
   FeedRequest request = feed_.Connect(clock.WallMs(), clock.MonoMs());
+  vouching_.OnConnect();
   call_ = channel_->Start(kSubscribePath, std::move(request.metadata), 0, *this);
   call_->Write(SubscribeRequestBytes(request.gateway_client_id, request.cursor));
   call_->HalfClose();
-  vouching_.OnConnect();
   WatchSilence();
 }
 

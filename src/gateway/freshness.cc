@@ -29,7 +29,6 @@ void Freshness::OnConnect(uint64_t mono_ms) {
   stream_ = Stream::kAsked;
   canary_ms_ = 0;
   heard_ms_ = mono_ms;
-  offset_ms_.reset();
 }
 
 void Freshness::OnOpen(uint64_t canary_ms, const std::optional<Cursor>& head, uint64_t mono_ms) {

@@ -89,6 +89,9 @@ class Operators(unittest.TestCase):
         # Counters by reason appear with their first event.
         late = {"galaxy_push_edge_refused_total", "galaxy_push_feed_ends_total"}
         self.assertEqual(named - served - late, set())
+        for name, label in re.findall(r"\b(galaxy_push_[a-z0-9_]+)\{([a-z]+)", page):
+            if name not in late:
+                self.assertRegex("".join(told.values()), r"(?m)^%s\{.*\b%s=" % (name, label))
 
     def test_latencies_are_histograms(self):
         g = self.gateway()
