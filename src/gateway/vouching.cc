@@ -33,7 +33,6 @@ void Vouching::OnBytes() {
 
 void Vouching::OnBarrier() {
   catching_up_ = false;
-  passed_ = true;
   freshness_.OnBarrier(NowMs());
   Update();
 }
@@ -102,11 +101,10 @@ void Vouching::Become(FreshState state) {
           {"held", held() ? "yes" : "no"},
           {"close_spread_ms", std::to_string(stale ? config_.stale_spread_ms : 0)}});
   }
-  bool admit_anyway = config_.fail_open && passed_;
-  shard_.SetVouching(!stale, admit_anyway);
+  shard_.SetVouching(!stale, /*admit_anyway=*/config_.fail_open);
   if (!stale) {
     shard_.StopSpread(Code::kStale);
-  } else if (!admit_anyway) {
+  } else if (!config_.fail_open) {
     shard_.CloseSpread(Code::kStale, config_.stale_spread_ms);
   }
 }

@@ -16,8 +16,8 @@ class Shard;
 
 // Vouching does what Freshness says (docs/semantics.md 9): STALE, it stops admission and closes
 // open connections spread over `stale_spread_ms`; fresh again, it lets in and stops closing, by
-// itself. With `fail_open` STALE is only said, in log and metric, once the feed has passed its
-// first barrier; before that nobody could be answered.
+// itself. With `fail_open` STALE is only said, in log and metric, and not from the start: before
+// its first barrier the gateway could answer nobody.
 //
 //   Threads   One loop, whose clock it reads.
 //   Lifetime  Everything passed in outlives it.
@@ -64,7 +64,6 @@ class Vouching {
   const std::function<void()> on_stuck_;
   Freshness freshness_;
   FreshState state_ = FreshState::kStale;
-  bool passed_ = false;  // some barrier, ever
   bool catching_up_ = false;
   bool stopped_ = false;
   Stats stats_;
