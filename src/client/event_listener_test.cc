@@ -34,7 +34,7 @@ class FakeGateway final : public RequestHandler {
       Write(frame);
     }
     void Welcome(std::string_view resume = "fresh") {
-      uint64_t now_ms = Clock::Real().WallMs();
+      uint64_t now_ms = gateway_.clock_.WallMs();
       Send(Json{{"welcome",
                  {{"session", "s"},
                   {"user", "u"},
@@ -92,6 +92,7 @@ class FakeGateway final : public RequestHandler {
   explicit FakeGateway(Loop& loop)
       : keys(*SigningKeys::FromKeys({SigningKey::Generate(0)})),
         published(keys),
+        clock_(loop.clock()),
         server_(*HttpServer::Open(loop, {"127.0.0.1", 0}, {}, *this)) {}
   std::string url() const { return "ws://" + server_->bound().ToString(); }
 
@@ -126,23 +127,29 @@ class FakeGateway final : public RequestHandler {
   std::vector<Play> plays;
 
  private:
+  const Clock& clock_;
   std::unique_ptr<HttpServer> server_;
   std::vector<std::unique_ptr<Client>> clients_;
 };
 
 struct Fixture final : EventListenerHandler {
-  void Run() {
+  explicit Fixture(const Clock& clock = Clock::Real()) : loop(clock) {}
+
+  std::unique_ptr<EventListener> Start() {
     ListenerOptions options;
     options.url = gateway.url();
     options.backoff_min_ms = 1;
     options.backoff_max_ms = 1;
     options.keys_cooldown_ms = 20;
-    auto listener = *EventListener::Start(
+    return *EventListener::Start(
         loop, options,
         [this]() -> Result<std::string> {
           return tokens.size() > 1 && asked++ > 0 ? tokens[1] : tokens[0];
         },
         *this);
+  }
+  void Run() {
+    auto listener = Start();
     loop.Run();
   }
   void OnEvent(const SignedEvent& event) override {
@@ -298,12 +305,37 @@ TEST(EventListener, ATokenIsRefreshedOnTheOpenConnectionBeforeItExpires) {
   EXPECT_THAT(f.events, ElementsAre("c1"));
 }
 
+// semantics.md 8.8
+TEST(EventListener, ATokenIsRefreshedWhileAFifthOfItsLifeIsLeft) {
+  FakeClock clock;
+  Fixture f(clock);
+  f.gateway.token_life_ms = 100'000;
+  f.gateway.heartbeat_ms = 600'000;  // silence is no matter here
+  f.tokens = {"token-1", "token-2"};
+  f.gateway.plays = {[](auto& client) { client.Welcome(); }, [](auto&) {}};
+  auto listener = f.Start();
+  auto until = [&](const std::function<bool()>& condition) {
+    uint64_t deadline_ms = Clock::Real().MonoMs() + 10'000;
+    while (!condition() && Clock::Real().MonoMs() < deadline_ms) {
+      clock.Advance(1);  // for what waits for the next moment
+      f.loop.Poll();
+    }
+    return condition();
+  };
+  ASSERT_TRUE(until([&] { return f.states.contains("connected"); }));
+  clock.Advance(79'000);
+  for (int i = 0; i < 50; ++i) f.loop.Poll();
+  EXPECT_EQ(f.gateway.heard.size(), 1u);
+  clock.Advance(1'500);
+  ASSERT_TRUE(until([&] { return f.gateway.heard.size() == 2; }));
+  EXPECT_EQ(f.gateway.heard[1], Json::parse(R"({"refresh":{"token":"token-2"}})"));
+}
+
 TEST(EventListener, WhatItCannotReachIsRefusedAtOnce) {
   Fixture f;
   ListenerOptions options;
   options.url = "wss://127.0.0.1:1";
-  auto listener = EventListener::Start(
-      f.loop, options, [] { return Result<std::string>("t"); }, f);
+  auto listener = EventListener::Start(f.loop, options, [] { return Result<std::string>("t"); }, f);
   EXPECT_FALSE(listener);
 }
 
