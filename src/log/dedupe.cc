@@ -9,6 +9,7 @@ namespace {
 
 constexpr uint64_t kContentMask = ~uint64_t{0xFFFF};
 constexpr size_t kBucketsMin = 64;
+constexpr uint32_t kAhead = 8;
 
 // Slot numbers count up and wrap here, so that 1 + number fits 32 bits and 0 is free to mean none.
 constexpr uint32_t kNumberMask = 0x7FFF'FFFF;
@@ -74,6 +75,15 @@ void Dedupe::MergeOne() {
   }
 }
 
+void Dedupe::PrefetchBucket(const EntryDigest& digest) const {
+  __builtin_prefetch(&buckets_[BucketOf(digest.key)]);
+}
+
+void Dedupe::PrefetchSlot(const EntryDigest& digest) const {
+  uint32_t link = buckets_[BucketOf(digest.key)];
+  if (link != 0) __builtin_prefetch(&At(link - 1));
+}
+
 Dedupe::Answer Dedupe::Find(const EntryDigest& digest) const {
   for (uint32_t link = buckets_[BucketOf(digest.key)]; link != 0;) {
     const Slot& slot = At(link - 1);
@@ -105,6 +115,10 @@ Dedupe::Answer Dedupe::Add(const EntryDigest& digest, Cursor cursor) {
 }
 
 void Dedupe::PopOldest() {
+  if (size_ > kAhead) {
+    const Slot& soon = At((oldest_ + kAhead) & kNumberMask);
+    __builtin_prefetch(&buckets_[BucketOf(soon.key)]);
+  }
   Unlink(oldest_);
   oldest_ = (oldest_ + 1) & kNumberMask;
   --size_;

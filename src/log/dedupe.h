@@ -33,6 +33,12 @@ class Dedupe {
   Answer Add(const EntryDigest& digest, Cursor cursor);
   Answer Find(const EntryDigest& digest) const;
 
+  // Has the processor fetch what Add() and Find() will look at: the bucket, and some keys later
+  // what it leads to. The table is larger than any cache, and waiting was a third of the log
+  // thread's time.
+  void PrefetchBucket(const EntryDigest& digest) const;
+  void PrefetchSlot(const EntryDigest& digest) const;
+
   // Forgets the `count` newest keys: their commit failed.
   void ForgetNewest(size_t count);
   // Lets go the keys of entries up to and with `floor`, and what is too much. Add() alone never

@@ -215,10 +215,18 @@ void Log::Sequence(Job& job, uint64_t now_ms) {
   LogBatch& batch = job.batch;
   job.results.reserve(batch.size());  // conflicts_ points into it
   size_t begin = 0;
-  for (const LogBatch::Item& item : batch.items_) {
+  for (size_t i = 0; i < batch.size(); ++i) {
+    Prefetch(batch, i);
+    const LogBatch::Item& item = batch.items_[i];
     SequenceOne(job, {batch.wire_.data() + begin, item.end - begin}, item, now_ms);
     begin = item.end;
   }
+}
+
+void Log::Prefetch(const LogBatch& batch, size_t i) const {
+  const std::vector<LogBatch::Item>& items = batch.items_;
+  if (i + 16 < items.size()) dedupe_.PrefetchBucket(items[i + 16].digest);
+  if (i + 8 < items.size()) dedupe_.PrefetchSlot(items[i + 8].digest);
 }
 
 void Log::SequenceOne(Job& job, std::span<char> entry, const LogBatch::Item& item,

@@ -125,6 +125,7 @@ class Log {
   Log(const Options& options, std::unique_ptr<Engine> engine);
   void TakeJobs();
   void Sequence(Job& job, uint64_t now_ms);
+  void Prefetch(const LogBatch& batch, size_t i) const;
   void SequenceOne(Job& job, std::span<char> entry, const LogBatch::Item& item, uint64_t now_ms);
   Status CommitFresh();
   void Abandon(const Error& error, uint64_t sequence_before);
