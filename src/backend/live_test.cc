@@ -47,9 +47,10 @@ TEST(BackendLive, LogThatHangsIsNotAlive) {
   clock.Advance(59'000);
   EXPECT_TRUE((*backend)->Live());
   clock.Advance(6'000);
-  ASSERT_FALSE((*backend)->Live());
-  EXPECT_EQ((*backend)->Live().error().message.substr(0, 31), "the log has not turned for 65 s");
-  hangs.store(false);
+  Status live = (*backend)->Live();
+  EXPECT_FALSE(live);
+  if (!live) EXPECT_EQ(live.error().message.substr(0, 31), "the log has not turned for 65 s");
+  hangs.store(false);  // also after a failure: the backend's end waits for its log
   hangs.notify_all();
   TurnUntil(loop, [&] { return (*backend)->Live().has_value(); });
 }

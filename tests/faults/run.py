@@ -174,7 +174,7 @@ def main():
     known = json.loads(record.read_text()) if record.exists() else {}
     texts = table.sources()
     if arguments.resume:
-        faults = [f for f in faults if known.get(f.name) != key_of(f, texts, table.ROOT)]
+        faults = [f for f in faults if key_of(f, texts, table.ROOT) not in known]
     if not faults:
         print("all proven")
         return 0
@@ -186,10 +186,11 @@ def main():
     for fault in faults:
         started = time.monotonic()
         verdict, output = failed.get(fault.test) or prove(scratch, fault)
+        key = key_of(fault, texts, scratch.tree)
         if verdict == PROVEN:
-            known[fault.name] = key_of(fault, texts, scratch.tree)
+            known[key] = fault.name
         else:
-            known.pop(fault.name, None)
+            known.pop(key, None)
             missed += 1
         record.write_text(json.dumps(known, indent=1))
         print("%-7s %-16s %5.1f s  %s  [%s]" % (fault.name, verdict, time.monotonic() - started, fault.breaks, fault.test), flush=True)
