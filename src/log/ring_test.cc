@@ -174,6 +174,19 @@ TEST(Ring, EntriesLeaveByAgeOnlyWhenOlderThanTheWindow) {
   EXPECT_EQ(f.ring.Find(Fixture::At(50)).match, Match::kFound);
 }
 
+TEST(Ring, WhatIsKeptBesideAnEntryCountsTowardsTheCap) {
+  // semantics.md 3.1: the cap includes the idempotency keys
+  Ring::Options heavy = kSmall;
+  heavy.entry_overhead_bytes = 100;
+  Fixture light(kSmall), f(heavy);
+  light.Append(1000);
+  f.Append(1000);
+  Ring::Statistics stats = f.ring.Stats();
+  EXPECT_LE(stats.segment_bytes + stats.entries * 100, heavy.bytes_max + 4096);
+  EXPECT_LT(stats.entries, light.ring.Stats().entries * 2 / 3);
+  EXPECT_GT(stats.entries, light.ring.Stats().entries / 3);
+}
+
 TEST(Ring, EntriesLeaveByTheByteCapOldestFirst) {
   // semantics.md 3.1
   Fixture f(kSmall);
