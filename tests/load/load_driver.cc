@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -20,6 +21,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -261,7 +263,6 @@ int Run(const Options& options) {
   auto begin = SteadyClock::now();
   double cpu_begin = CpuSeconds();
   double answered_by_ms = options.seconds * 1000 + 60'000;
-  Timer tick;
   pump = [&] {
     bool open = MsSince(begin) < options.seconds * 1000 && totals.sent < options.events;
     if (!open && totals.acknowledged + totals.refused == totals.sent) return loop.Stop();
@@ -279,12 +280,14 @@ int Run(const Options& options) {
       if (totals.sent < i * kStalledEvents) stalled[i]->loop.Poll();
     }
   };
-  std::function<void()> every_tick = [&] {
-    pump();
-    tick = loop.RunAfter(1, every_tick);
-  };
-  every_tick();
+  // Finer than the loop's timers, so that a rate is no row of bursts.
+  std::atomic<bool> ticking{true};
+  std::thread ticks([&] {
+    for (; ticking; std::this_thread::sleep_for(std::chrono::milliseconds(1))) loop.Post(pump);
+  });
   loop.Run();
+  ticking = false;
+  ticks.join();
   double all_ms = MsSince(begin);
   uint64_t read_least = reading.empty() ? 0 : ~uint64_t{0};
   for (auto& subscriber : reading) read_least = std::min(read_least, subscriber->entries);
