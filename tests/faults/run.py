@@ -1,7 +1,7 @@
 """Plants each fault of the table, one at a time, and demands that its test fails: tests/faults/README.md.
 
     tests/faults/run.py                  all of them
-    tests/faults/run.py --rule 4.2       those of one rule; --rule 8 of a section; --rule 2.2b one
+    tests/faults/run.py --rule 4.2 8     those of a rule and of a section; 2.2b is a single one
     tests/faults/run.py --from 5.1       from there on
     tests/faults/run.py --resume         without those that are proven for the same code and test
 
@@ -149,7 +149,7 @@ def key_of(fault, texts, tree):
 def selected(arguments):
     faults = table.load()
     if arguments.rule:
-        faults = [f for f in faults if arguments.rule in (f.name, f.rule, f.rule.split(".")[0])]
+        faults = [f for f in faults if {f.name, f.rule, f.rule.split(".")[0]} & set(arguments.rule)]
     if arguments.start:
         names = [f.name for f in faults] + [f.rule for f in faults]
         if arguments.start not in names:
@@ -162,7 +162,7 @@ def selected(arguments):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rule", help="a rule (4.2), a section (4) or one fault (4.2b)")
+    parser.add_argument("--rule", nargs="+", metavar="RULE", help="rules (4.2), sections (4) or single faults (4.2b)")
     parser.add_argument("--from", dest="start", help="a rule or fault to begin with")
     parser.add_argument("--resume", action="store_true", help="leave out what is proven")
     parser.add_argument("--show", action="store_true", help="print what each test said")
