@@ -10,6 +10,8 @@ namespace {
 
 // A queue that reaches this is flushed before the turn ends.
 constexpr size_t kFlushEarlyBytes = 256u << 10;
+// Of a frame, beside the payload: about that much.
+constexpr size_t kFrameBytes = 512;
 // How many entries of a user's chain one pump of a replay looks at.
 constexpr size_t kReplayLooksMax = 1024;
 
@@ -223,17 +225,22 @@ void Shard::PumpReplay(ClientSession& session) {
 
 bool Shard::CollectReplay(ClientSession& session) {
   const UserNode& user = *session.user();
+  // 7.6: paced, also where the queue is smaller than a chunk.
+  size_t bytes_max = std::min<size_t>(config_.replay_chunk_bytes, config_.queue_bytes_max / 2);
   size_t bytes = 0;
   for (size_t looks = 0; looks < kReplayLooksMax; ++looks) {
     uint64_t next = session.replay_at_ != 0 ? ring_.NextOf(session.replay_at_)
                                             : ring_.FirstAfter(user.hash, session.replay_from_);
     if (next == 0 || next > delivered_) return true;
-    if (batch_.size() >= config_.batch_size || bytes >= config_.replay_chunk_bytes) return false;
-    session.replay_at_ = next;
+    if (batch_.size() >= config_.batch_size) return false;
     EntryView event = ring_.View(next);
-    if (event.user_id != user.id || !session.IsMeantBy(event.device_session_id)) continue;
+    bool meant = event.user_id == user.id && session.IsMeantBy(event.device_session_id);
+    size_t size = event.payload.size() + kFrameBytes;
+    if (meant && bytes > 0 && bytes + size > bytes_max) return false;
+    session.replay_at_ = next;
+    if (!meant) continue;
     batch_.Add(event, EventBatch::Bit(session.encoding_));
-    bytes += event.payload.size() + 512;
+    bytes += size;
   }
   return false;
 }

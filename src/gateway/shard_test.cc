@@ -340,6 +340,38 @@ TEST_F(ShardTest, LongReplayIsPacedNotClosed) {                  // semantics.md
   EXPECT_EQ(client->Names().back(), "caught_up");
 }
 
+// A transport that writes after the turn, as HTTP/2 does.
+class LateClient final : public SessionTransport {
+ public:
+  explicit LateClient(Shard& shard) : session(shard, *this, Encoding::kSse) {}
+  void Flush() override {}
+  void End(const Farewell& bye) override { ended = bye; }
+  void Reset() override {}
+  void WriteAll() {
+    SliceList out;
+    session.Take(1 << 20, out);
+    for (const Slice& slice : out) wire += slice.bytes;
+  }
+  std::optional<Farewell> ended;
+  std::string wire;
+  ClientSession session;
+};
+
+TEST_F(ShardTest, AReplayWithAnEventLargerThanTheQueueEnds) {  // semantics.md 7.6
+  config.queue_bytes_max = 4'096;
+  Restart();
+  for (size_t bytes : {10u, 9'000u, 10u, 3'000u, 3'000u, 10u}) Publish("a", "", true, bytes);
+  LateClient client(*shard);
+  ASSERT_TRUE(shard->Admit(client.session, Who("a", "s1"), At(100)));
+  for (int turn = 0; turn < 20; ++turn) {
+    shard->Turn();
+    client.WriteAll();
+  }
+  EXPECT_FALSE(client.ended);
+  EXPECT_THAT(client.wire, HasSubstr("caught_up"));
+  shard->Leave(client.session);
+}
+
 TEST_F(ShardTest, ReplayThatTheRingOvertakesEndsInsteadOfSkipping) {  // semantics.md 7.1
   config.ring_bytes_max = 200'000;
   for (bool begun : {true, false}) {
