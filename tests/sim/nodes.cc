@@ -98,6 +98,7 @@ GatewayKeys GatewayNode::Keys() const {
       .issuers = {{.issuer = "iss",
                    .audience = "aud",
                    .keys = *Jwks::Parse(world_.token_key.ToPublicJwks())}}};
+  options.leeway_s = config_.token_leeway_s;
   return {*TokenVerifier::Create(std::move(options)), world_.envelope_keys};
 }
 

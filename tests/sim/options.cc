@@ -68,6 +68,7 @@ void DrawSessions(Draw& draw, GatewayConfig& config) {
   config.retry_after_ms = draw.Pick<uint64_t>({50, 1'000});
   config.close_drain_ms = draw.Pick<uint64_t>({100, 1'000});
   config.drain_flush_ms = draw.Pick<uint64_t>({500, 5'000});
+  config.token_leeway_s = draw.Pick<uint64_t>({10, 30});
   config.drain_spread_ms = draw.Pick<uint64_t>({0, 1'000, 5'000});
   config.notsent_lowat_bytes = draw.Pick<int>({2 << 10, 16 << 10});
 }
@@ -133,7 +134,9 @@ OracleRules WorldOptions::Rules() const {
           .deduplicates = roomy && backend.log.dedupe_keys_max > 100'000,
           .window_ms = backend.log.ring.window_ms,
           .skew_max_ms = skew_max_ms,
-          .revoked_max_ms = revoked_max_ms + 15'000};
+          .revoked_max_ms = revoked_max_ms + 15'000,
+          .stale_max_ms = 3 * backend.push.canary_ms + gateway.stale_after_ms + 5'000,
+          .leeway_ms = gateway.token_leeway_s * 1'000};
 }
 
 uint64_t WorldOptions::HealMs() const {

@@ -148,6 +148,10 @@ size_t Oracle::AddClient(uint64_t now_ms, std::string user, std::string session)
   return clients_.size() - 1;
 }
 
+void Oracle::TokenUntil(size_t client, uint64_t expires_ms) {
+  clients_[client].token_until_ms = expires_ms;
+}
+
 void Oracle::Welcome(uint64_t now_ms, size_t client, std::string_view resume,
                      std::string_view reason, std::string_view head) {
   ClientFact& fact = clients_[client];
@@ -298,20 +302,33 @@ bool Oracle::AppliedBefore(size_t gateway, const InvalidationFact& invalidation,
   return at != applied_.end() && at->second < order;
 }
 
+// 4.1: it begins with the wall clock of the backend's start.
+void Oracle::Generation(const std::string& gateway_client_id, uint64_t generation) {
+  uint64_t& newest = generations_[gateway_client_id];
+  if (generation < newest && rules_.skew_max_ms == 0)
+    Violate("4.1", "the generation of " + gateway_client_id + " falls from " +
+                       std::to_string(newest) + " to " + std::to_string(generation));
+  newest = generation;
+}
+
 void Oracle::Excuse(size_t gateway, uint64_t ms) { excused_ms_[gateway] += ms; }
 
 // --- sockets
 
-void Oracle::WireWelcome(size_t gateway, uint64_t connection, std::string user, std::string session,
-                         std::string_view resume, std::string_view head) {
+void Oracle::WireWelcome(uint64_t now_ms, size_t gateway, uint64_t connection, std::string user,
+                         std::string session, std::string_view resume, std::string_view presented,
+                         std::string_view head_text) {
   auto client = client_of_session_.find(user + '\n' + session);
   if (client == client_of_session_.end())
     return Violate("10.2", "a welcome for " + user + "/" + session + ", who never signed in");
   const ClientFact& fact = clients_[client->second];
-  // What was presented may be older than where the client is now: a late answer on a connection that
-  // the client has left for another.
-  std::optional<Cursor> from;
-  if (resume != "resumed") from = Parse(head, "a welcome");
+  std::optional<Cursor> head = Parse(head_text, "a welcome");
+  std::optional<Cursor> from = resume == "resumed" ? Parse(presented, "a client") : head;
+  // 9.2
+  if (head && rules_.stale_max_ms != 0 &&
+      now_ms > head->time_ms + rules_.stale_max_ms + 2 * rules_.skew_max_ms)
+    Violate("9.2", "gateway " + std::to_string(gateway) + " lets " + Name(fact) +
+                       " in and has heard nothing newer than " + head->Format());
   wires_[connection] = {gateway, client->second, from ? from->sequence : 0};
   for (const InvalidationFact& invalidation : invalidations_) {
     if (!SurelyMeans(invalidation, fact)) continue;
@@ -355,6 +372,10 @@ void Oracle::WirePosition(uint64_t now_ms, uint64_t connection, std::string_view
     Violate("7.1", "on the connection of " + Name(fact) + " " + cursor->Format() +
                        " comes after sequence " + std::to_string(wire.last));
   wire.last = cursor->sequence;
+  uint64_t token_until_ms =
+      fact.token_until_ms + rules_.leeway_ms + rules_.skew_max_ms + excused_ms_[wire.gateway];
+  if (fact.token_until_ms != 0 && now_ms > token_until_ms + 2 * kSlackMs)
+    Violate("8.8", Name(fact) + " is served beyond the end of its token");
   // 9.5
   for (const InvalidationFact& invalidation : invalidations_) {
     if (!SurelyMeans(invalidation, fact)) continue;

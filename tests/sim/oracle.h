@@ -21,6 +21,8 @@ struct OracleRules {
   uint64_t window_ms = 0;       // 2.2: how long a key is remembered
   uint64_t skew_max_ms = 0;     // no wall clock is further from true time
   uint64_t revoked_max_ms = 0;  // 9.5: no revoked session gets a frame later than that
+  uint64_t stale_max_ms = 0;    // 9.1: an older newest entry makes a gateway STALE; 0: not checked
+  uint64_t leeway_ms = 0;       // 10.2
 };
 
 // The content of one event, as it was given to publish. Payloads are unique in a world.
@@ -60,6 +62,8 @@ class Oracle {
   // --- clients, as the client library tells it
   // A sign-in: a session of its own that began at `now_ms`.
   size_t AddClient(uint64_t now_ms, std::string user, std::string session);
+  // The newest token that it has shown or may yet show is good until then.
+  void TokenUntil(size_t client, uint64_t expires_ms);
   void Welcome(uint64_t now_ms, size_t client, std::string_view resume, std::string_view reason,
                std::string_view head);
   void Event(uint64_t now_ms, size_t client, std::string_view cursor, const EventContent& content);
@@ -72,14 +76,18 @@ class Oracle {
   // The gateway said that it applied the invalidation with this cursor.
   void Applied(size_t gateway, std::string_view cursor);
   // A frame was begun on a socket of this gateway, `connection` counting its connections.
-  void WireWelcome(size_t gateway, uint64_t connection, std::string user, std::string session,
-                   std::string_view resume, std::string_view head);
+  // `presented`: the cursor that the client sent on this very connection.
+  void WireWelcome(uint64_t now_ms, size_t gateway, uint64_t connection, std::string user,
+                   std::string session, std::string_view resume, std::string_view presented,
+                   std::string_view head);
   // `begun`: NextOrder() when its first byte was written.
   void WireEvent(uint64_t now_ms, uint64_t connection, uint64_t begun, std::string_view cursor,
                  std::string_view user, std::string_view session);
   void WirePosition(uint64_t now_ms, uint64_t connection, std::string_view cursor, bool gap);
   // Time in which that gateway did not run, or nobody could reach it: 9.5 does not count it.
   void Excuse(size_t gateway, uint64_t ms);
+  // The backend lists this subscription.
+  void Generation(const std::string& gateway_client_id, uint64_t generation);
 
   void Violate(std::string_view rule, std::string text);
 
@@ -131,6 +139,7 @@ class Oracle {
     std::string user, session;
     uint64_t began_ms;
     std::optional<Cursor> base, position;
+    uint64_t token_until_ms = 0;
     std::map<uint64_t, size_t> received;  // sequence -> content, since base
     std::set<std::string> event_ids;
   };
@@ -167,6 +176,7 @@ class Oracle {
   std::map<std::pair<size_t, uint64_t>, uint64_t> applied_;  // gateway, sequence -> order
   std::map<uint64_t, Wire> wires_;
   std::map<size_t, uint64_t> excused_ms_;
+  std::map<std::string, uint64_t> generations_;
   std::optional<Cursor> newest_acked_;
   size_t events_seen_ = 0, events_acked_ = 0, gaps_seen_ = 0;
   std::vector<std::string> violations_;

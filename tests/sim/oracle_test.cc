@@ -20,7 +20,12 @@ std::string At(uint64_t sequence, uint64_t time_ms = kT0) {
 class OracleTest : public testing::Test {
  protected:
   static OracleRules Rules() {
-    return {.gapless = true, .window_ms = 60'000, .skew_max_ms = 100, .revoked_max_ms = 5'000};
+    return {.gapless = true,
+            .window_ms = 60'000,
+            .skew_max_ms = 100,
+            .revoked_max_ms = 5'000,
+            .stale_max_ms = 10'000,
+            .leeway_ms = 2'000};
   }
   EventContent Content(const std::string& user, const std::string& session,
                        const std::string& event_id = "") {
@@ -221,7 +226,7 @@ TEST_F(OracleTest, AnEventBeyondTheInvalidationIsFound) {
 
 TEST_F(OracleTest, AnOlderEventThatIsBegunAfterTheGatewayAppliedIsFound) {
   Client("u", "s", 10);
-  oracle.WireWelcome(0, 7, "u", "s", "fresh", At(10));
+  oracle.WireWelcome(now, 0, 7, "u", "s", "fresh", At(10), At(10));
   uint64_t before = oracle.NextOrder();
   Invalidated(12, "u", "s");
   oracle.Applied(0, At(12));
@@ -235,17 +240,49 @@ TEST_F(OracleTest, AnOlderEventThatIsBegunAfterTheGatewayAppliedIsFound) {
 TEST_F(OracleTest, ARevokedSessionThatIsLetInIsFound) {
   Client("u", "s", 10);
   Invalidated(12, "u", "s");
-  oracle.WireWelcome(0, 7, "u", "s", "resumed", At(12));
+  oracle.WireWelcome(now, 0, 7, "u", "s", "resumed", At(12), At(12));
   EXPECT_THAT(oracle.violations(), IsEmpty());  // that gateway may not have heard yet
   oracle.Applied(1, At(12));
-  oracle.WireWelcome(1, 8, "u", "s", "resumed", At(12));
+  oracle.WireWelcome(now, 1, 8, "u", "s", "resumed", At(12), At(12));
   EXPECT_TRUE(Violates("was admitted at gateway 1"));
+}
+
+// semantics.md 9.2
+TEST_F(OracleTest, AGatewayThatKnowsNothingNewMustNotAdmit) {
+  Client("u", "s", 10);
+  now = kT0 + 10'200;
+  oracle.WireWelcome(now, 0, 7, "u", "s", "fresh", At(10), At(10));
+  EXPECT_THAT(oracle.violations(), IsEmpty());
+  oracle.WireWelcome(now + 1, 0, 8, "u", "s", "fresh", At(10), At(10));
+  EXPECT_TRUE(Violates("heard nothing newer"));
+}
+
+// semantics.md 8.8
+TEST_F(OracleTest, ServiceBeyondTheTokenIsFound) {
+  size_t client = Client("u", "s", 10);
+  oracle.TokenUntil(client, kT0 + 1'000);
+  oracle.WireWelcome(now, 0, 7, "u", "s", "fresh", At(10), At(10));
+  oracle.WirePosition(kT0 + 1'000 + 2'000 + 100 + 4'000, 7, At(11), false);
+  EXPECT_THAT(oracle.violations(), IsEmpty());
+  oracle.WirePosition(kT0 + 1'000 + 2'000 + 100 + 4'001, 7, At(11), false);
+  EXPECT_TRUE(Violates("beyond the end of its token"));
+}
+
+// semantics.md 4.1
+TEST_F(OracleTest, AGenerationThatFallsIsFound) {
+  Oracle exact({.skew_max_ms = 0});
+  exact.Generation("g", 5);
+  exact.Generation("g", 5);
+  exact.Generation("h", 4);
+  EXPECT_THAT(exact.violations(), IsEmpty());
+  exact.Generation("g", 4);
+  EXPECT_EQ(exact.violations().size(), 1u);
 }
 
 // semantics.md 9.5
 TEST_F(OracleTest, ServiceBeyondTheWorstCaseIsFound) {
   Client("u", "s", 10);
-  oracle.WireWelcome(0, 7, "u", "s", "fresh", At(10));
+  oracle.WireWelcome(now, 0, 7, "u", "s", "fresh", At(10), At(10));
   Invalidated(12, "u", "s");
   oracle.WirePosition(now + 5'000, 7, At(11), false);
   oracle.Excuse(0, 1'000);
@@ -291,9 +328,7 @@ TEST_F(OracleTest, WithTheLogGoesWhatItHadAcknowledged) {
 // On one connection.
 TEST_F(OracleTest, AnEventTwiceOnOneConnectionIsFound) {
   Client("u", "s", 10);
-  oracle.WireWelcome(0, 7, "u", "s", "resumed", At(10));
-  oracle.WireEvent(now, 7, oracle.NextOrder(), At(10), "u", "");
-  EXPECT_THAT(oracle.violations(), IsEmpty());
+  oracle.WireWelcome(now, 0, 7, "u", "s", "resumed", At(10), At(10));
   oracle.WireEvent(now, 7, oracle.NextOrder(), At(10), "u", "");
   EXPECT_TRUE(Violates("comes after sequence 10"));
 }
@@ -301,14 +336,14 @@ TEST_F(OracleTest, AnEventTwiceOnOneConnectionIsFound) {
 TEST_F(OracleTest, AnOlderReplayOnAConnectionThatWasLeftIsNoFault) {
   size_t client = Client("u", "s", 10);
   Gets(client, 11, Acked(11, "u"));
-  oracle.WireWelcome(0, 7, "u", "s", "resumed", At(11));
+  oracle.WireWelcome(now, 0, 7, "u", "s", "resumed", At(10), At(11));
   oracle.WireEvent(now, 7, oracle.NextOrder(), At(11), "u", "");
   EXPECT_THAT(oracle.violations(), IsEmpty());
 }
 
 TEST_F(OracleTest, AWrongRecipientOnTheWireIsFound) {
   Client("u", "s", 10);
-  oracle.WireWelcome(0, 7, "u", "s", "fresh", At(10));
+  oracle.WireWelcome(now, 0, 7, "u", "s", "fresh", At(10), At(10));
   oracle.WireEvent(now, 7, oracle.NextOrder(), At(11), "u", "t");
   EXPECT_TRUE(Violates("on the connection of u/s"));
 }

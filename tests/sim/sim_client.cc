@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "sse_listener.h"
+
 namespace galaxy::push::sim {
 
 SimClient::SimClient(ClientWorld& world, SimNode& host, std::string name, std::string user,
@@ -22,6 +24,10 @@ void SimClient::SignIn(uint64_t sign_in_number, size_t gateway) {
   oracle_id_ = world_.oracle.AddClient(now_ms, user_, session_);
   cursor_.clear();
   gateway_ = gateway;
+  refreshes_ = sign_in_number % 3 != 0;
+  transport_ = sign_in_number % 5 == 2   ? Transport::kSse1
+               : sign_in_number % 5 == 4 ? Transport::kSse2
+                                         : Transport::kWebSocket;
   Note("signs in as " + user_ + "/" + session_);
   Listen();
 }
@@ -61,22 +67,31 @@ void SimClient::Listen() {
   options.backoff_min_ms = 100;
   options.backoff_max_ms = 2'000;
   options.keys_cooldown_ms = 1'000;
-  auto listener = EventListener::Start(
-      host_.loop(), std::move(options), [this]() -> Result<std::string> { return Token(); }, *this);
+  TokenSource token = [this]() -> Result<std::string> { return Token(); };
+  SseTransport sse =
+      transport_ == Transport::kSse1 ? SseTransport::kHttp1 : SseTransport::kHttp2;
+  auto listener =
+      transport_ == Transport::kWebSocket
+          ? EventListener::Start(host_.loop(), std::move(options), std::move(token), *this)
+          : StartSseListener(host_.loop(), sse, std::move(options), std::move(token), *this);
   if (!listener) return world_.oracle.Violate("7.4", name_ + ": " + listener.error().message);
   listener_ = std::move(*listener);
 }
 
-std::string SimClient::Token() const {
+std::string SimClient::Token() {
+  if (connected_ && !refreshes_) return token_;
   uint64_t now_s = world_.network.wall_ms() / 1'000;
-  return MintToken({.issuer = "iss",
-                    .audience = "aud",
-                    .user_id = user_,
-                    .session_id = session_,
-                    .issued_s = now_s,
-                    .expires_s = now_s + world_.token_lifetime_s,
-                    .auth_time_s = began_s_},
-                   world_.token_key);
+  uint64_t expires_s = now_s + world_.token_lifetime_s;
+  world_.oracle.TokenUntil(oracle_id_, expires_s * 1'000);
+  token_ = MintToken({.issuer = "iss",
+                      .audience = "aud",
+                      .user_id = user_,
+                      .session_id = session_,
+                      .issued_s = now_s,
+                      .expires_s = expires_s,
+                      .auth_time_s = began_s_},
+                     world_.token_key);
+  return token_;
 }
 
 void SimClient::OnEvent(const SignedEvent& event) {

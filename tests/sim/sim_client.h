@@ -68,7 +68,7 @@ class SimClient final : EventListenerHandler {
 
   void Listen();
   void Drop();
-  std::string Token() const;
+  std::string Token();
   void Note(std::string_view what) { world_.history.Add(name_, what); }
 
   ClientWorld& world_;
@@ -80,6 +80,11 @@ class SimClient final : EventListenerHandler {
   size_t oracle_id_ = 0;
   size_t gateway_ = 0;
   std::string cursor_;
+  // By WebSocket, or by SSE over HTTP/1.1 or HTTP/2.
+  enum class Transport : uint8_t { kWebSocket, kSse1, kSse2 };
+  Transport transport_ = Transport::kWebSocket;
+  bool refreshes_ = true;  // else its token ends with the connection, or the other way round
+  std::string token_;
   std::unique_ptr<EventListener> listener_;
   bool connected_ = false;
   bool ended_ = false;

@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "client/received_frame.h"
+#include "event/cursor.h"
 
 namespace galaxy::push::sim {
 namespace {
@@ -28,6 +29,28 @@ std::optional<WebSocketHead> ReadHead(std::string_view bytes) {
   for (size_t i = 0; i < more; ++i) head.payload_bytes = head.payload_bytes << 8 | at(2 + i);
   head.head_bytes += more;
   return head;
+}
+
+// The cursor of a client's request: of its hello, the first frame behind an upgrade (masked), or
+// its Last-Event-ID.
+std::string Presented(std::string_view request) {
+  size_t end = request.find("\r\n\r\n");
+  if (end == std::string_view::npos) return "";
+  constexpr std::string_view kField = "\r\nlast-event-id: ";
+  std::string_view head = request.substr(0, end + 2);
+  if (size_t at = head.find(kField); at != std::string_view::npos) {
+    head.remove_prefix(at + kField.size());
+    return std::string(head.substr(0, head.find("\r\n")));
+  }
+  std::string_view frame = request.substr(end + 4);
+  std::optional<WebSocketHead> size = ReadHead(frame);
+  if (!size || frame.size() < size->head_bytes + 4 + size->payload_bytes) return "";
+  std::string_view mask = frame.substr(size->head_bytes, 4);
+  std::string hello(frame.substr(size->head_bytes + 4, size->payload_bytes));
+  for (size_t i = 0; i < hello.size(); ++i) hello[i] = static_cast<char>(hello[i] ^ mask[i % 4]);
+  constexpr std::string_view kCursor = "\"cursor\":\"";
+  size_t at = hello.find(kCursor);
+  return at == std::string::npos ? "" : hello.substr(at + kCursor.size(), kCursorTextBytes);
 }
 
 }  // namespace
@@ -79,8 +102,8 @@ class WireWatch::Reader {
                                        frame.error().message + ": " + std::string(text));
     const auto& content = frame->content;
     if (auto* welcome = std::get_if<ReceivedFrame::Welcome>(&content)) {
-      oracle.WireWelcome(gateway_, connection_, welcome->user, welcome->session, welcome->resume,
-                         welcome->head);
+      oracle.WireWelcome(now_ms, gateway_, connection_, welcome->user, welcome->session,
+                         welcome->resume, Presented(watch_.requests_[connection_]), welcome->head);
     } else if (auto* event = std::get_if<SignedEvent>(&content)) {
       oracle.WireEvent(now_ms, connection_, begun_, event->cursor, event->user_id,
                        event->device_session_id);
@@ -103,6 +126,12 @@ class WireWatch::Reader {
 
 WireWatch::WireWatch(SimNetwork& network, Oracle& oracle) : network_(network), oracle_(oracle) {}
 WireWatch::~WireWatch() = default;
+
+void WireWatch::OnClientWrite(uint64_t connection, std::string_view bytes) {
+  constexpr size_t kEnough = 8'192;
+  std::string& request = requests_[connection];
+  if (request.size() < kEnough) request += bytes;
+}
 
 void WireWatch::OnWrite(size_t gateway, uint64_t connection, std::string_view bytes) {
   std::unique_ptr<Reader>& reader = readers_[connection];

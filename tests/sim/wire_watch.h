@@ -21,12 +21,15 @@ class WireWatch {
 
   // `connection` counts the connections of the network; `gateway` wrote these bytes.
   void OnWrite(size_t gateway, uint64_t connection, std::string_view bytes);
+  // What the client wrote: the cursor that it presents.
+  void OnClientWrite(uint64_t connection, std::string_view bytes);
 
  private:
   class Reader;
   SimNetwork& network_;
   Oracle& oracle_;
   std::map<uint64_t, std::unique_ptr<Reader>> readers_;
+  std::map<uint64_t, std::string> requests_;  // the first bytes of each connection's client
 };
 
 }  // namespace galaxy::push::sim

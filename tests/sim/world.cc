@@ -43,9 +43,9 @@ World::World(const WorldOptions& options, std::vector<Action> schedule, std::ost
   history_.Echo(echo);
   network_.SetWriteSink(
       [this](std::string_view node, uint64_t connection, bool accepted, std::string_view bytes) {
+        if (!accepted) return wire_.OnClientWrite(connection, bytes);
         for (auto& gateway : gateways_) {
-          if (accepted && gateway->name() == node)
-            wire_.OnWrite(gateway->index(), connection, bytes);
+          if (gateway->name() == node) wire_.OnWrite(gateway->index(), connection, bytes);
         }
       });
   backend_ = std::make_unique<BackendNode>(node_world_);
@@ -133,7 +133,10 @@ void World::Sweep() {
 
 // 3.1, 7.6: nothing grows beyond what its option says.
 void World::CheckBounds() {
+  CheckTwins();
   if (Backend* backend = backend_->backend()) {
+    for (const SubscriptionInfo& row : backend->Subscriptions())
+      oracle_.Generation(row.gateway_client_id, row.generation);
     BackendStats stats = backend->Stats();
     if (stats.ring.segment_bytes > options_.backend.log.ring.bytes_max + (64u << 10))
       oracle_.Violate("3.1",
@@ -153,6 +156,23 @@ void World::CheckBounds() {
       }
     }
   }
+}
+
+// 5.2, 5.3: of two processes with one id, one knows that it was displaced, or will not hear of
+// anything and go STALE.
+void World::CheckTwins() {
+  bool both = twin_ && twin_->ready() && gateways_[twin_of_]->ready();
+  if (!both) {
+    both_ready_since_ms_ = network_.now_ms();
+    return;
+  }
+  uint64_t ping_ms = options_.gateway.feed_ping_interval_ms + options_.gateway.feed_ping_timeout_ms;
+  uint64_t most_ms =
+      std::max(ping_ms, options_.gateway.stale_after_ms + 3 * options_.backend.push.canary_ms) +
+      5'000;
+  if (network_.now_ms() - both_ready_since_ms_ > most_ms)
+    oracle_.Violate("5.2", "two processes with the id of gateway " + std::to_string(twin_of_) +
+                               " are ready for " + std::to_string(most_ms) + " ms");
 }
 
 World::Summary World::summary() const {

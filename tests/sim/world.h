@@ -67,6 +67,7 @@ class World {
   bool good() const { return oracle_.violations().empty(); }
   void Sweep();
   void CheckBounds();
+  void CheckTwins();
 
   // --- recovery (world_heal.cc)
   bool Heal();
@@ -104,6 +105,8 @@ class World {
   uint64_t events_ = 0;
   uint64_t sign_ins_ = 0;
   uint64_t twins_ = 0;
+  size_t twin_of_ = 0;
+  uint64_t both_ready_since_ms_ = 0;
   uint64_t actions_done_ = 0;
   uint64_t round_ = 0;  // what Later() promised to an earlier round lapses
   bool mending_ = false;

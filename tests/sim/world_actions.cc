@@ -223,8 +223,10 @@ void World::DoProcess(const Action& action) {
       size_t number = gateways_.size() + ++twins_;
       twin_ = std::make_unique<GatewayNode>(node_world_, number, "twin-" + std::to_string(twins_),
                                             gateway.name(), backend_->address());
+      twin_of_ = gateway.index();
+      both_ready_since_ms_ = network_.now_ms();
       twin_->Start();
-      return Later(ms, [this] { EndTwin(); });
+      return Later(2 * ms, [this] { EndTwin(); });
     }
     default:
       return DoDisk(action);
