@@ -293,9 +293,11 @@ TEST_F(PushTest, ADrainWritesWhatIsThereAndEndsStreams) {
 TEST_F(OverrunTest, ADrainTakesNoNewSubscription) {  // semantics.md 6.5
   Connect("gw");
   PublishBytes(300'000);  // keeps the connection, and the drain, up
+  auto early = Subscribe("early");
+  RunUntil([&] { return early->has_metadata; });
   bool drained = false;
   backend->Drain(200, [&] { drained = true; });
-  auto late = Subscribe("late");
+  auto late = Subscribe("late");  // on its way before the notice
   RunUntil([&] { return late->ended; });
   EXPECT_EQ(late->end.status, GrpcStatus::kUnavailable);
   EXPECT_FALSE(late->has_metadata);
