@@ -55,8 +55,10 @@ Status CheckTimes(const TokenTimes& times, const TokenVerifierOptions& options, 
   if (times.auth_time && *times.auth_time > latest_s) {
     return RefuseToken("the sign-in lies in the future (auth_time)", "auth_time");
   }
-  // semantics.md 8.7: measured from now and, since a token may be shown late in its life, from iat.
-  uint64_t from_s = std::min(times.iat.value_or(now_ms / 1000), now_ms / 1000);
+  // semantics.md 8.7: measured from now and, since a token may be shown late in its life, from its
+  // begin, as far as it tells.
+  uint64_t told_s = times.iat.value_or(times.auth_time.value_or(now_ms / 1000));
+  uint64_t from_s = std::min(told_s, now_ms / 1000);
   if (*times.exp > from_s + options.lifetime_max_s) {
     return RefuseToken("the token lives longer than the maximum session lifetime of " +
                            std::to_string(options.lifetime_max_s) + " s",

@@ -85,6 +85,11 @@ TEST(TokenVerifier, RefusesATokenThatOutlivesTheRevokedSet) {
   EXPECT_FALSE(verifier.Verify(MintToken(claims, world.a), kNowMs));
   // Shown when little is left of it, it is still one that was made to live too long.
   EXPECT_FALSE(verifier.Verify(MintToken(claims, world.a), kNowMs + month * 900));
+  // Without iat the sign-in tells as much.
+  json old = {{"iss", "iss-a"}, {"aud", "galaxy"},          {"sub", "u"},
+              {"sid", "s"},     {"exp", kNowS + month + 1}, {"auth_time", kNowS}};
+  std::string token = SignCompact(R"({"alg":"EdDSA"})", old.dump(), world.a);
+  EXPECT_FALSE(verifier.Verify(token, kNowMs + month * 900));
 }
 
 // semantics.md 10.2: each issuer has its own keys and a user_prefix.

@@ -59,7 +59,7 @@ Log::Log(const Options& options, std::unique_ptr<Engine> engine)
     : options_(WithKeysCounted(options)),
       hasher_(EntryHasher::Random()),
       engine_(std::move(engine)),
-      retained_(options.retained_lifetime_ms),
+      retained_(options.retained_lifetime_ms + kRetainedGraceMs),
       dedupe_(options.dedupe_keys_max) {}
 
 Result<std::unique_ptr<Log>> Log::Open(const Options& options, std::unique_ptr<Engine> engine,
@@ -303,7 +303,7 @@ void Log::Expire(uint64_t now_ms) {
   ring_->Expire(now_ms);
   TrimDedupe();
   retained_.Expire(now_ms);
-  uint64_t lifetime_ms = options_.retained_lifetime_ms;
+  uint64_t lifetime_ms = options_.retained_lifetime_ms + kRetainedGraceMs;
   retained_before_ms_ = now_ms > lifetime_ms ? now_ms - lifetime_ms : 0;
   upkeep_due_ = true;
   if (unavailable_) Probe();

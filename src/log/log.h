@@ -39,10 +39,12 @@ namespace galaxy::push {
 //   Time       Passed in; cursors carry it.
 class Log {
  public:
+  // Gateways take a token for a leeway after its end, by clocks of their own.
+  static constexpr uint64_t kRetainedGraceMs = 3'600'000;
   struct Options {
     Ring::Options ring;                  // its cap counts the idempotency keys, too
     size_t dedupe_keys_max = 4'000'000;  // a key leaves with its entry at the latest
-    uint64_t retained_lifetime_ms = 30ull * 24 * 3600 * 1000;
+    uint64_t retained_lifetime_ms = 30ull * 24 * 3600 * 1000;  // and kRetainedGraceMs more
     size_t queue_bytes_max = 16u << 20;
     size_t queue_entries_max = 200'000;
     size_t commit_bytes_max = 4u << 20;  // one batch at least, whatever its size
