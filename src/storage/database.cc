@@ -2,7 +2,6 @@
 
 #include <sqlite3.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstring>
@@ -154,13 +153,15 @@ StorageStatus Database::ExpectWal(const char* sql) {
                    StorageFault::kCannotOpen});
 }
 
-// The first page is the only one that was not written through the log, when the file was made.
-StorageStatus Database::RewriteFirstPage() {
+// The first page is the only one that was not written through the log, when the file was made; with
+// the first table it comes through the log, too.
+StorageStatus Database::RewriteFirstPage(int64_t page_bytes) {
   sqlite3_file* file = nullptr;
   int code = sqlite3_file_control(db_, "main", SQLITE_FCNTL_FILE_POINTER, &file);
   sqlite3_int64 bytes = 0;
   if (code == SQLITE_OK) code = file->pMethods->xFileSize(file, &bytes);
-  std::vector<char> page(static_cast<size_t>(std::min<sqlite3_int64>(bytes, 65'536)));
+  if (code == SQLITE_OK && bytes > page_bytes) return {};
+  std::vector<char> page(static_cast<size_t>(bytes));
   auto size = static_cast<int>(page.size());
   if (code == SQLITE_OK && size > 0) code = file->pMethods->xRead(file, page.data(), size, 0);
   if (code == SQLITE_OK && size > 0) code = file->pMethods->xWrite(file, page.data(), size, 0);
@@ -170,11 +171,13 @@ StorageStatus Database::RewriteFirstPage() {
 }
 
 StorageStatus Database::SettleFiles(const Options& options) {
+  auto page_bytes = QueryInt("PRAGMA page_size");
+  if (!page_bytes) return std::unexpected(page_bytes.error());
   // The write lock: nobody adds to the log, moves it into the file, or begins it anew.
   auto lock = Transaction::Begin(*this);
   if (!lock) return std::unexpected(lock.error());
   if (StorageStatus ok = RewriteWal(path(), options.vfs); !ok) return ok;
-  return RewriteFirstPage();
+  return RewriteFirstPage(*page_bytes);
 }
 
 // SQLite syncs the folder when it has made the log's file itself, not when a reader had.

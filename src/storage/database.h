@@ -93,7 +93,7 @@ class Database {
   StorageStatus Configure(const Options& options);
   StorageStatus ExpectWal(const char* sql);
   StorageStatus SettleFiles(const Options& options);
-  StorageStatus RewriteFirstPage();
+  StorageStatus RewriteFirstPage(int64_t page_bytes);
   StorageStatus SyncNames(const Options& options);
 
   sqlite3* db_;
