@@ -99,7 +99,7 @@ def how_it_ended(status, output):
         return "passed"
     if re.search(r"CHECK failed|Sanitizer|Assertion '.*' failed|runtime error:", output):
         return "check"
-    if status > 0 and re.search(r"^\[  FAILED  \]|AssertionError|^FAIL:|ERR_ASSERTION|testCodeFailure", output, re.M):
+    if status > 0 and re.search(r"^\[  FAILED  \]|AssertionError|^FAILED \(|ERR_ASSERTION|testCodeFailure", output, re.M):
         return "assertion"
     return "crash"
 
