@@ -34,7 +34,10 @@ class FrameQueue {
   bool mid_frame() const { return front_offset_ > 0; }
   bool empty() const { return bytes_ == 0; }
   size_t bytes() const { return bytes_; }
-  size_t frames() const { return frames_.size() - head_; }
+  // Without the frame at the front.
+  size_t bytes_behind() const {
+    return empty() ? 0 : bytes_ - (frames_[head_].bytes.size() - front_offset_);
+  }
   // When the oldest waiting frame came; requires !empty().
   uint64_t oldest_ms() const { return frames_[head_].mono_ms; }
 

@@ -177,8 +177,7 @@ bool Shard::OverBound(const ClientSession& session) const {
   if (session.queue_.empty()) return false;
   // One frame may always wait: an event that is larger than the bound is no sign of a slow client,
   // and would come again with every resume.
-  bool over = session.queue_.bytes() > config_.queue_bytes_max && session.queue_.frames() > 1;
-  return over ||
+  return session.queue_.bytes_behind() > config_.queue_bytes_max ||
          session.queue_.oldest_ms() + config_.queue_age_max_ms < clock_.MonoMs();
 }
 

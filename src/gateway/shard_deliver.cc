@@ -209,7 +209,8 @@ void Shard::PumpReplay(ClientSession& session) {
     return Close(session, {.code = Code::kSlowConsumer});
   }
   bool done = CollectReplay(session);
-  if (batch_.size() > 0) {
+  bool added = batch_.size() > 0;
+  if (added) {
     if (!batch_.Seal(clock_.WallMs())) {
       ++signing_failures_;
       return Close(session, {.code = Code::kUnavailable});
@@ -220,14 +221,16 @@ void Shard::PumpReplay(ClientSession& session) {
     batch_.Clear();
   }
   if (done) return FinishReplay(session);
-  if (session.queue_.bytes() * 2 <= config_.replay_chunk_bytes) MarkReplayReady(session);
+  // When nothing fitted, Drained() says when it may.
+  bool room = session.queue_.bytes() * 2 <= config_.replay_chunk_bytes;
+  if (session.queue_.empty() || (added && room)) MarkReplayReady(session);
 }
 
 bool Shard::CollectReplay(ClientSession& session) {
   const UserNode& user = *session.user();
   // 7.6: paced, also where the queue is smaller than a chunk.
   size_t bytes_max = std::min<size_t>(config_.replay_chunk_bytes, config_.queue_bytes_max / 2);
-  size_t bytes = 0;
+  size_t bytes = session.queue_.bytes();
   for (size_t looks = 0; looks < kReplayLooksMax; ++looks) {
     uint64_t next = session.replay_at_ != 0 ? ring_.NextOf(session.replay_at_)
                                             : ring_.FirstAfter(user.hash, session.replay_from_);
