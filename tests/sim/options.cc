@@ -136,6 +136,7 @@ OracleRules WorldOptions::Rules() const {
           .skew_max_ms = skew_max_ms,
           .revoked_max_ms = revoked_max_ms + 15'000,
           .stale_max_ms = 3 * backend.push.canary_ms + gateway.stale_after_ms + 5'000,
+          .stale_spread_ms = gateway.stale_spread_ms + gateway.close_drain_ms,
           .leeway_ms = gateway.token_leeway_s * 1'000};
 }
 

@@ -361,6 +361,18 @@ void Oracle::WireEvent(uint64_t now_ms, uint64_t connection, uint64_t begun, std
   WirePosition(now_ms, connection, text, false);
 }
 
+void Oracle::WireHeartbeat(uint64_t now_ms, uint64_t connection, std::string_view text) {
+  auto at = wires_.find(connection);
+  std::optional<Cursor> cursor = Parse(text, "a position");
+  if (at != wires_.end() && cursor && rules_.stale_max_ms != 0 &&
+      now_ms > cursor->time_ms + rules_.stale_max_ms + rules_.stale_spread_ms +
+                   2 * rules_.skew_max_ms + excused_ms_[at->second.gateway])
+    Violate("9.2", "gateway " + std::to_string(at->second.gateway) + " still serves " +
+                       Name(clients_[at->second.client]) + " and has heard nothing newer than " +
+                       cursor->Format());
+  WirePosition(now_ms, connection, text, false);
+}
+
 void Oracle::WirePosition(uint64_t now_ms, uint64_t connection, std::string_view text, bool gap) {
   auto at = wires_.find(connection);
   if (at == wires_.end()) return;

@@ -16,13 +16,14 @@ namespace galaxy::push::sim {
 
 // What the options of a world let its oracle demand.
 struct OracleRules {
-  bool gapless = false;         // rings and windows are too large for any gap but `future`
-  bool deduplicates = true;     // the idempotency index never overflows (2.2)
-  uint64_t window_ms = 0;       // 2.2: how long a key is remembered
-  uint64_t skew_max_ms = 0;     // no wall clock is further from true time
-  uint64_t revoked_max_ms = 0;  // 9.5: no revoked session gets a frame later than that
-  uint64_t stale_max_ms = 0;    // 9.1: an older newest entry makes a gateway STALE; 0: not checked
-  uint64_t leeway_ms = 0;       // 10.2
+  bool gapless = false;          // rings and windows are too large for any gap but `future`
+  bool deduplicates = true;      // the idempotency index never overflows (2.2)
+  uint64_t window_ms = 0;        // 2.2: how long a key is remembered
+  uint64_t skew_max_ms = 0;      // no wall clock is further from true time
+  uint64_t revoked_max_ms = 0;   // 9.5: no revoked session gets a frame later than that
+  uint64_t stale_max_ms = 0;     // 9.1: an older newest entry makes a gateway STALE; 0: not checked
+  uint64_t stale_spread_ms = 0;  // 9.2: then nobody is connected to it
+  uint64_t leeway_ms = 0;        // 10.2
 };
 
 // The content of one event, as it was given to publish. Payloads are unique in a world.
@@ -83,6 +84,8 @@ class Oracle {
   // `begun`: NextOrder() when its first byte was written.
   void WireEvent(uint64_t now_ms, uint64_t connection, uint64_t begun, std::string_view cursor,
                  std::string_view user, std::string_view session);
+  // A position frame: what the gateway has got to.
+  void WireHeartbeat(uint64_t now_ms, uint64_t connection, std::string_view cursor);
   void WirePosition(uint64_t now_ms, uint64_t connection, std::string_view cursor, bool gap);
   // Time in which that gateway did not run, or nobody could reach it: 9.5 does not count it.
   void Excuse(size_t gateway, uint64_t ms);

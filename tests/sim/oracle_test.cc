@@ -25,6 +25,7 @@ class OracleTest : public testing::Test {
             .skew_max_ms = 100,
             .revoked_max_ms = 5'000,
             .stale_max_ms = 10'000,
+            .stale_spread_ms = 1'000,
             .leeway_ms = 2'000};
   }
   EventContent Content(const std::string& user, const std::string& session,
@@ -255,6 +256,15 @@ TEST_F(OracleTest, AGatewayThatKnowsNothingNewMustNotAdmit) {
   EXPECT_THAT(oracle.violations(), IsEmpty());
   oracle.WireWelcome(now + 1, 0, 8, "u", "s", "fresh", At(10), At(10));
   EXPECT_TRUE(Violates("heard nothing newer"));
+}
+
+TEST_F(OracleTest, AGatewayThatKnowsNothingNewMustNotServeOn) {
+  Client("u", "s", 10);
+  oracle.WireWelcome(now, 0, 7, "u", "s", "fresh", "", At(10));
+  oracle.WireHeartbeat(kT0 + 11'200, 7, At(10));
+  EXPECT_THAT(oracle.violations(), IsEmpty());
+  oracle.WireHeartbeat(kT0 + 11'201, 7, At(10));
+  EXPECT_TRUE(Violates("still serves"));
 }
 
 // semantics.md 8.8

@@ -108,7 +108,7 @@ class WireWatch::Reader {
       oracle.WireEvent(now_ms, connection_, begun_, event->cursor, event->user_id,
                        event->device_session_id);
     } else if (auto* position = std::get_if<ReceivedFrame::Position>(&content)) {
-      oracle.WirePosition(now_ms, connection_, position->cursor, false);
+      oracle.WireHeartbeat(now_ms, connection_, position->cursor);
     } else if (auto* caught_up = std::get_if<ReceivedFrame::CaughtUp>(&content)) {
       oracle.WirePosition(now_ms, connection_, caught_up->cursor, false);
     } else if (auto* gap = std::get_if<ReceivedFrame::Gap>(&content)) {

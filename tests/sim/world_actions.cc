@@ -10,7 +10,7 @@ constexpr uint64_t kReachMs = 12'000;  // how long a fault may last
 
 // Most faults are short against the product's timeouts, some are long.
 uint64_t Duration(uint64_t pick) {
-  uint64_t longest = pick % 4 == 0 ? kReachMs : 1'500;
+  uint64_t longest = pick % 16 == 0 ? 2 * kReachMs : pick % 4 == 0 ? kReachMs : 1'500;
   return 20 + (pick >> 8) % longest;
 }
 
