@@ -92,6 +92,16 @@ class LogRepair : public testing::Test {
   void DamageRetained(Cursor cursor) {
     Sql("UPDATE retained SET ms=ms+1 WHERE sequence=" + std::to_string(cursor.sequence));
   }
+  void SetFloor(Cursor floor) {
+    auto database = Database::Open(dir_ + "/log.db", {.create = false}).value();
+    auto stored = database.Prepare(kSelectMeta).value();
+    ASSERT_TRUE(stored.Step().value());
+    MetaRow meta = MetaAt(stored).row;
+    stored.Reset();
+    meta.floor = floor;
+    auto writer = LogWriter::Prepare(database).value();
+    ASSERT_TRUE(writer.WriteMeta(meta));
+  }
   Result<Cursor> Start(Found& found) {
     SqliteEngine engine({.dir = dir_});
     return engine.Recover(kNowMs + 1000, found);
@@ -285,6 +295,26 @@ TEST_F(LogRepair, ALostInvalidationHasToBeAcceptedAndMakesOlderCursorsUnknown) {
   EXPECT_EQ(Match(last_[2]), Ring::Match::kFound);
 }
 
+TEST_F(LogRepair, InvalidationsThatCannotBeReadAtAllAreALossToo) {
+  Write({"!ann", "b"});
+  int64_t page = 0;
+  {
+    auto database = Database::Open(dir_ + "/log.db", {.create = false}).value();
+    page = database.QueryInt("SELECT rootpage FROM sqlite_schema WHERE name='retained'").value();
+  }
+  Sql("DELETE FROM log WHERE first=" + std::to_string(first_[0].sequence));
+  {
+    std::fstream file(dir_ + "/log.db", std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp((page - 1) * kLogPageBytes);
+    file << std::string(kLogPageBytes, '\0');
+  }
+  RepairReport report = Repair();
+  EXPECT_TRUE(report.salvage.retained_unreadable);
+  EXPECT_TRUE(report.refused);
+  Repair({.accept_lost_invalidations = true});
+  EXPECT_EQ(Match({first_[0].sequence - 1, kNowMs}), Ring::Match::kUnknown);
+}
+
 TEST_F(LogRepair, ADamagedHeadRowOfTheFileCostsTheStartAndNoEntry) {
   Write({"a", "b", "!c"});
   Sql("UPDATE meta SET floor_ms=floor_ms+1");
@@ -299,24 +329,43 @@ TEST_F(LogRepair, ADamagedHeadRowOfTheFileCostsTheStartAndNoEntry) {
 }
 
 TEST_F(LogRepair, ADamagedRowThatHadLeftTheRingCostsNothing) {
-  Write({"a", "b", "c"});
+  Write({"a", "b", "c", "d"});
+  // As if the deletion of the first rows were still to come.
+  SetFloor(last_[1]);
   DamageRow(0);
-  // As if the deletion of the first row were still to come.
-  {
-    auto database = Database::Open(dir_ + "/log.db", {.create = false}).value();
-    auto stored = database.Prepare(kSelectMeta).value();
-    ASSERT_TRUE(stored.Step().value());
-    MetaRow meta = MetaAt(stored).row;
-    stored.Reset();
-    meta.floor = last_[0];
-    auto writer = LogWriter::Prepare(database).value();
-    ASSERT_TRUE(writer.WriteMeta(meta));
-  }
   EXPECT_NE(StartRefusal(), "");
-  RepairReport report = Repair();
-  EXPECT_THAT(report.salvage.lost, IsEmpty());
-  EXPECT_EQ(Match(last_[0]), Ring::Match::kFound);
+  EXPECT_THAT(Repair().salvage.lost, IsEmpty());
   EXPECT_EQ(Match(last_[1]), Ring::Match::kFound);
+  EXPECT_EQ(Match(last_[2]), Ring::Match::kFound);
+}
+
+TEST_F(LogRepair, NorDoesOneBehindAGoodRowThatHadLeft) {
+  Write({"a", "b", "c", "d"});
+  SetFloor(last_[1]);
+  DamageRow(1);
+  EXPECT_NE(StartRefusal(), "");
+  EXPECT_THAT(Repair().salvage.lost, IsEmpty());
+  EXPECT_EQ(Match(last_[1]), Ring::Match::kFound);
+}
+
+TEST_F(LogRepair, RowsThatAreMissingAtTheFrontAreLost) {
+  Write({"a", "b", "c"});
+  Cursor floor{first_[0].sequence - 1, kNowMs};
+  Sql("DELETE FROM log WHERE first=" + std::to_string(first_[0].sequence));
+  RepairReport report = Repair();
+  ASSERT_EQ(report.salvage.lost.size(), 1u);
+  EXPECT_EQ(report.salvage.lost[0].after, floor);
+  EXPECT_EQ(report.salvage.lost[0].up_to.sequence, last_[0].sequence);
+  EXPECT_EQ(Match(floor), Ring::Match::kEvicted);
+}
+
+TEST_F(LogRepair, ADamagedFirstRowIsToldAlsoWhenNobodyKnowsWhereTheLogBegan) {
+  Write({"a", "b", "c"});
+  Sql("UPDATE meta SET floor_ms=floor_ms+1");
+  DamageRow(0);
+  RepairReport report = Repair();
+  ASSERT_EQ(report.salvage.lost.size(), 1u);
+  EXPECT_EQ(report.salvage.lost[0].up_to, last_[0]);
 }
 
 TEST_F(LogRepair, AWriteAheadLogThatIsCutShortIsALostEnd) {
@@ -404,6 +453,7 @@ class AnyDamage : public LogRepair {
     if (!repaired) return "";
     fs::remove_all(report->kept_in);
     if (report->salvage.clean()) return "refused, but nothing was found";
+    if (!report->salvage.lost.empty() && !report->salvage.rows.empty()) ++kept_behind_a_hole_;
     Found after;
     if (auto head = Start(after); !head) return "refused again: " + head.error().message;
     for (const auto& [cursor, entry] : written_) {
@@ -423,6 +473,7 @@ class AnyDamage : public LogRepair {
   }
 
   std::string whole_;
+  int kept_behind_a_hole_ = 0;
 };
 
 TEST_F(AnyDamage, OfOnePageLosesNothingSilently) {
@@ -443,6 +494,7 @@ TEST_F(AnyDamage, OfOnePageLosesNothingSilently) {
   }
   EXPECT_GT(refused_count, static_cast<int>(pages) / 2);
   EXPECT_GT(repaired_count, static_cast<int>(pages) / 2);
+  EXPECT_GT(kept_behind_a_hole_, static_cast<int>(pages) / 2);
 }
 
 TEST_F(AnyDamage, OfOneByteLosesNothingSilently) {

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/file.h"
 #include "storage/wal_check.h"
 
 namespace galaxy::push {
@@ -129,27 +130,47 @@ StorageStatus Database::Configure(const Options& options) {
   // The first look at the file: whether it is a database at all.
   if (options.read_only) return Exec("SELECT 1 FROM sqlite_schema LIMIT 1");
   if (options.scratch) return Exec("PRAGMA journal_mode=OFF;PRAGMA synchronous=OFF");
-  {
-    auto mode = Prepare("PRAGMA journal_mode=WAL");
-    if (!mode) return std::unexpected(mode.error());
-    auto row = mode->Step();
-    if (!row) return std::unexpected(row.error());
-    if (!*row || mode->Text(0) != "wal") {
-      return std::unexpected(StorageError{
-          {Code::kInternal, path() + ": this file system cannot hold a write-ahead log", {}},
-          StorageFault::kCannotOpen});
-    }
-  }
+  if (StorageStatus ok = ExpectWal("PRAGMA journal_mode=WAL"); !ok) return ok;
   sql = std::string("PRAGMA synchronous=") + SyncName(options.sync) +
         ";PRAGMA wal_autocheckpoint=" + std::to_string(options.checkpoint_pages);
+  // The first look makes the log's file, when there is none.
+  sql += ";SELECT 1 FROM sqlite_schema LIMIT 1";
   if (StorageStatus ok = Exec(sql); !ok) return ok;
-  return SettleLog();
+  // Asked again: while somebody reads a file that is still empty, the change is put off in silence.
+  if (StorageStatus ok = ExpectWal("PRAGMA journal_mode"); !ok) return ok;
+  if (StorageStatus ok = SettleLog(options); !ok) return ok;
+  return SyncNames(options);
 }
 
-StorageStatus Database::SettleLog() {
-  auto settled = Checkpoint(CheckpointMode::kTruncate);
-  if (!settled) return std::unexpected(settled.error());
-  return {};
+StorageStatus Database::ExpectWal(const char* sql) {
+  auto mode = Prepare(sql);
+  if (!mode) return std::unexpected(mode.error());
+  auto row = mode->Step();
+  if (!row) return std::unexpected(row.error());
+  if (*row && mode->Text(0) == "wal") return {};
+  return std::unexpected(
+      StorageError{{Code::kInternal, path() + ": the file cannot have a write-ahead log now", {}},
+                   StorageFault::kCannotOpen});
+}
+
+StorageStatus Database::SettleLog(const Options& options) {
+  // The write lock: nobody adds to the log, moves it into the file, or begins it anew.
+  auto lock = Transaction::Begin(*this);
+  if (!lock) return std::unexpected(lock.error());
+  return RewriteWal(path(), options.vfs);
+}
+
+// SQLite syncs the folder when it has made the log's file itself, not when a reader had.
+StorageStatus Database::SyncNames(const Options& options) {
+  if (options.vfs.empty()) {
+    std::string file = path();
+    Status synced = SyncPath(file.substr(0, file.rfind('/') + 1));
+    if (synced) return {};
+    return std::unexpected(StorageError{synced.error(), StorageFault::kIo});
+  }
+  int code = sqlite3_file_control(db_, "main", kSyncFolderControl, nullptr);
+  if (code == SQLITE_OK || code == SQLITE_NOTFOUND) return {};
+  return Failed(db_, code);
 }
 
 Database& Database::operator=(Database&& other) noexcept {

@@ -15,14 +15,18 @@ namespace galaxy::push {
 
 class Statement;
 
+// A VFS that is not the operating system's is asked by this file control to make the names in the
+// folder durable.
+inline constexpr int kSyncFolderControl = 0x4750'5359;
+
 // Database is one connection to one SQLite file in WAL mode. What a transaction committed with
 // Sync::kFull survives the process and the power.
 //
 //   Failed syncs  A sync that fails may leave pages that reads still show and that never reach the
 //             disk, also not by the next sync. The process that saw it ends (kIo), but the page
-//             cache outlives it: the next one would find such a log whole, append to it, and lose
-//             all of it with the power. So Open() for writing moves what the log holds into the
-//             database file and begins the log anew, before anything is built on it.
+//             cache outlives it: the next one would find such a log whole, build on it, and lose
+//             all of it with the power. So Open() for writing first writes the log again where it
+//             is, and syncs that. One process at a time may open for writing.
 //   Damaged logs  SQLite forgets silently what lies behind a bad frame of the log. Open() for
 //             writing looks before (CheckWal) and refuses, kCorrupt, where that had been committed.
 //
@@ -44,7 +48,7 @@ class Database {
     // owner calls Checkpoint().
     uint32_t checkpoint_pages = 1000;
     int64_t cache_bytes = 2 << 20;
-    // How long a call may wait for another connection's lock; Open(), too, for a log to settle.
+    // How long a call may wait for another connection's lock.
     uint32_t busy_timeout_ms = 0;
     // The only connection, of any process: keeps the wal-index in memory instead of a -shm file.
     bool exclusive = false;
@@ -87,7 +91,9 @@ class Database {
  private:
   explicit Database(sqlite3* db) : db_(db) {}
   StorageStatus Configure(const Options& options);
-  StorageStatus SettleLog();
+  StorageStatus ExpectWal(const char* sql);
+  StorageStatus SettleLog(const Options& options);
+  StorageStatus SyncNames(const Options& options);
 
   sqlite3* db_;
 };

@@ -5,6 +5,7 @@
 
 #include <csignal>
 #include <fstream>
+#include <optional>
 
 #include "storage/test_folder.h"
 
@@ -109,6 +110,20 @@ TEST_F(Databases, AReaderSeesOneState) {
   EXPECT_EQ(Count(reader), 0);
   snapshot.Rollback();
   EXPECT_EQ(Count(reader), 1);
+}
+
+TEST_F(Databases, CanBeOpenedWhileSomebodyReads) {
+  std::optional<Database> writer = Open({.checkpoint_pages = 0});
+  MakeTable(*writer);
+  ASSERT_TRUE(Insert(*writer, 1, "x"));
+  Database reader = Open({.read_only = true});
+  auto snapshot = Transaction::Begin(reader, Transaction::Kind::kRead).value();
+  EXPECT_EQ(Count(reader), 1);
+  writer.reset();
+  writer = Open();  // the log of before is still there
+  ASSERT_TRUE(Insert(*writer, 2, "x"));
+  EXPECT_EQ(Count(reader), 1);
+  EXPECT_EQ(Count(*writer), 2);
 }
 
 TEST_F(Databases, ReadOnlyOnesRefuseWrites) {

@@ -207,6 +207,23 @@ int SimDisk::Impl::Sync(SimHandle& handle) {
   return SQLITE_OK;
 }
 
+int SimDisk::Impl::SyncNames(SimHandle& handle) {
+  if (!Usable(handle)) return Refuse(handle, SQLITE_IOERR_DIR_FSYNC, EIO);
+  switch (Ask(Kind::kSync, "", 0, 0)) {
+    case Fault::kPowerOff:
+    case Fault::kError:
+      return Refuse(handle, SQLITE_IOERR_DIR_FSYNC, EIO);
+    case Fault::kFull:
+      return Refuse(handle, SQLITE_IOERR_DIR_FSYNC, ENOSPC);
+    case Fault::kLie:
+      return SQLITE_OK;
+    default:
+      break;
+  }
+  SyncFolder();
+  return SQLITE_OK;
+}
+
 int SimDisk::Impl::Size(SimHandle& handle, sqlite3_int64& bytes) {
   if (!handle.scratch && !Usable(handle)) return Refuse(handle, SQLITE_IOERR_FSTAT, EIO);
   bytes = static_cast<sqlite3_int64>(handle.file->size());

@@ -33,8 +33,8 @@ class SimDisk {
   // One thing that is about to be done. Reads count apart: only the others can change the disk.
   struct Operation {
     Kind kind = Kind::kWrite;
-    uint64_t number = 0;  // from 0, among the changes or among the reads
-    std::string_view file;
+    uint64_t number = 0;    // from 0, among the changes or among the reads
+    std::string_view file;  // empty with kSync: the folder
     uint64_t offset = 0;
     uint64_t bytes = 0;
   };

@@ -39,6 +39,7 @@ class SimDisk::Impl {
   int Write(SimHandle& handle, std::string_view bytes, uint64_t offset);
   int Truncate(SimHandle& handle, uint64_t size);
   int Sync(SimHandle& handle);
+  int SyncNames(SimHandle& handle);
   int Size(SimHandle& handle, sqlite3_int64& bytes);
   int Delete(const std::string& name, bool sync_folder);
   bool Exists(const std::string& name) const;

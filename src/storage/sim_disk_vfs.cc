@@ -2,6 +2,7 @@
 #include <cstring>
 #include <new>
 
+#include "storage/database.h"
 #include "storage/sim_disk_impl.h"
 
 // The C side of SimDisk: SQLite's structures filled with calls of SimDisk::Impl.
@@ -94,6 +95,8 @@ int FileControl(sqlite3_file* file, int op, void* arg) {
         handle.persist_wal = value != 0 ? 1 : 0;
       }
       return SQLITE_OK;
+    case kSyncFolderControl:
+      return handle.disk->SyncNames(handle);
     default:
       return SQLITE_NOTFOUND;
   }

@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <cstring>
@@ -46,15 +47,15 @@ Sum Add(Sum sum, std::span<const unsigned char> bytes, bool big_endian) {
 // A file opened by SQLite's own means, whatever the VFS.
 class RawFile {
  public:
-  static StorageResult<RawFile> Open(const std::string& path, const std::string& vfs_name) {
+  static StorageResult<RawFile> Open(const std::string& path, const std::string& vfs_name,
+                                     int mode = SQLITE_OPEN_READONLY) {
     sqlite3_vfs* vfs = sqlite3_vfs_find(vfs_name.empty() ? nullptr : vfs_name.c_str());
     CHECK(vfs != nullptr);
     RawFile file;
     file.room_ = std::make_unique<char[]>(static_cast<size_t>(vfs->szOsFile));
     // A VFS may look for parameters behind the name.
     file.name_ = std::make_unique<std::string>(path + std::string(4, '\0'));
-    int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_WAL;
-    int code = vfs->xOpen(vfs, file.name_->c_str(), file.file(), flags, nullptr);
+    int code = vfs->xOpen(vfs, file.name_->c_str(), file.file(), mode | SQLITE_OPEN_WAL, nullptr);
     if (code != SQLITE_OK) {
       int reason = vfs->xGetLastError != nullptr ? vfs->xGetLastError(vfs, 0, nullptr) : 0;
       bool missing = reason == ENOENT;
@@ -76,16 +77,25 @@ class RawFile {
                                                                     : 0;
   }
   StorageStatus Read(uint64_t offset, std::span<unsigned char> to) {
-    int code = file()->pMethods->xRead(file(), to.data(), static_cast<int>(to.size()),
-                                       static_cast<sqlite3_int64>(offset));
-    if (code == SQLITE_OK) return {};
-    return std::unexpected(StorageError{
-        {Code::kInternal, std::string(name_->c_str()) + ": " + sqlite3_errstr(code), {}},
-        ClassifyFault(code, 0)});
+    return Verdict(file()->pMethods->xRead(file(), to.data(), static_cast<int>(to.size()),
+                                           static_cast<sqlite3_int64>(offset)));
   }
+  StorageStatus Write(uint64_t offset, std::span<const unsigned char> from) {
+    return Verdict(file()->pMethods->xWrite(file(), from.data(), static_cast<int>(from.size()),
+                                            static_cast<sqlite3_int64>(offset)));
+  }
+  StorageStatus Sync() { return Verdict(file()->pMethods->xSync(file(), SQLITE_SYNC_NORMAL)); }
 
  private:
   RawFile() = default;
+  StorageStatus Verdict(int code) {
+    if (code == SQLITE_OK) return {};
+    int reason = 0;
+    file()->pMethods->xFileControl(file(), SQLITE_FCNTL_LAST_ERRNO, &reason);
+    return std::unexpected(StorageError{
+        {Code::kInternal, std::string(name_->c_str()) + ": " + sqlite3_errstr(code), {}},
+        ClassifyFault(code, reason)});
+  }
   sqlite3_file* file() { return reinterpret_cast<sqlite3_file*>(room_.get()); }
 
   std::unique_ptr<char[]> room_;
@@ -174,6 +184,21 @@ StorageResult<WalCheck> CheckWal(const std::string& path, const std::string& vfs
     reader.Take(buffer);
   }
   return reader.Result();
+}
+
+StorageStatus RewriteWal(const std::string& path, const std::string& vfs) {
+  StorageResult<RawFile> file = RawFile::Open(path + "-wal", vfs, SQLITE_OPEN_READWRITE);
+  if (!file && file.error().code == Code::kNotFound) return {};
+  if (!file) return std::unexpected(file.error());
+  uint64_t size = file->size();
+  std::vector<unsigned char> buffer(1 << 20);
+  for (uint64_t at = 0; at < size; at += buffer.size()) {
+    buffer.resize(std::min<uint64_t>(buffer.size(), size - at));
+    StorageStatus ok = file->Read(at, buffer);
+    if (ok) ok = file->Write(at, buffer);
+    if (!ok) return ok;
+  }
+  return file->Sync();
 }
 
 }  // namespace galaxy::push

@@ -30,4 +30,8 @@ struct WalCheck {
 // `vfs` as in Database::Options. Cost: reads the whole log.
 StorageResult<WalCheck> CheckWal(const std::string& path, const std::string& vfs);
 
+// Writes every byte of the log again, where it is, and syncs: whatever the page cache alone still
+// had is on the disk then. Readers do not notice. The caller keeps writers away.
+StorageStatus RewriteWal(const std::string& path, const std::string& vfs);
+
 }  // namespace galaxy::push
