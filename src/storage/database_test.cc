@@ -180,9 +180,7 @@ TEST_F(Databases, MissingWrongAndDamagedFilesAreToldApart) {
   EXPECT_EQ(missing.error().code, Code::kNotFound);
   EXPECT_EQ(missing.error().message,
             path_ + ": unable to open database file (SQLite 14, No such file or directory)");
-  {
-    std::ofstream(path_) << std::string(8192, 'x');
-  }
+  { std::ofstream(path_) << std::string(8192, 'x'); }
   for (bool read_only : {false, true}) {
     auto wrong = Database::Open(path_, {.read_only = read_only});
     ASSERT_FALSE(wrong);
@@ -205,7 +203,7 @@ TEST_F(Databases, NoSpaceIsToldAndPassesWhenSpaceReturns) {
   MakeTable(database);
   ASSERT_TRUE(Insert(database, 1, "x"));
   // A file size limit is as good as a full disk, and a test may set one.
-  struct rlimit before{};
+  struct rlimit before {};
   ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
   auto ignored = signal(SIGXFSZ, SIG_IGN);
   struct rlimit tight = before;
@@ -231,6 +229,21 @@ TEST_F(Databases, AreWhatTheyWereAfterAnotherOpening) {
   EXPECT_FALSE(std::filesystem::exists(path_ + "-wal"));
   Database database = Open();
   EXPECT_EQ(database.QueryInt("SELECT id FROM t").value(), 7);
+}
+
+// What a process leaves that is killed: the file and its log, here as a copy. The log is longer
+// than SQLite's files take at a time.
+TEST_F(Databases, ALongLogOfAProcessThatWasKilledIsOpened) {
+  Database killed = Open({.checkpoint_pages = 0});
+  MakeTable(killed);
+  for (int64_t id = 0; id < 40; ++id) ASSERT_TRUE(Insert(killed, id, std::string(20'000, 'x')));
+  ASSERT_GT(std::filesystem::file_size(path_ + "-wal"), 500'000u);
+  TestFolder other;
+  std::filesystem::copy_file(path_, other.File("log.db"));
+  std::filesystem::copy_file(path_ + "-wal", other.File("log.db-wal"));
+  auto opened = Database::Open(other.File("log.db"), {});
+  ASSERT_TRUE(opened) << opened.error().message;
+  EXPECT_EQ(Count(*opened), 40);
 }
 
 }  // namespace

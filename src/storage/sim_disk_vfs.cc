@@ -2,6 +2,7 @@
 #include <cstring>
 #include <new>
 
+#include "base/check.h"
 #include "storage/database.h"
 #include "storage/sim_disk_impl.h"
 
@@ -31,7 +32,11 @@ int Close(sqlite3_file* file) {
   return SQLITE_OK;
 }
 
+// As the system's files: SQLite's own take no more at a time.
+constexpr int kTransferBytesMax = (1 << 17) - 1;
+
 int Read(sqlite3_file* file, void* to, int bytes, sqlite3_int64 offset) {
+  CHECK(bytes <= kTransferBytesMax);
   SimHandle& handle = HandleOf(file);
   Guard guard(handle.disk->mutex);
   return handle.disk->Read(handle, static_cast<char*>(to), static_cast<uint64_t>(bytes),
@@ -39,6 +44,7 @@ int Read(sqlite3_file* file, void* to, int bytes, sqlite3_int64 offset) {
 }
 
 int Write(sqlite3_file* file, const void* from, int bytes, sqlite3_int64 offset) {
+  CHECK(bytes <= kTransferBytesMax);
   SimHandle& handle = HandleOf(file);
   Guard guard(handle.disk->mutex);
   return handle.disk->Write(handle, {static_cast<const char*>(from), static_cast<size_t>(bytes)},

@@ -44,6 +44,9 @@ Sum Add(Sum sum, std::span<const unsigned char> bytes, bool big_endian) {
   return sum;
 }
 
+// SQLite's system files transfer less than 128 KiB at a time, and of more silently a part.
+constexpr size_t kTransferBytes = 64 * 1024;
+
 // A file opened by SQLite's own means, whatever the VFS.
 class RawFile {
  public:
@@ -191,7 +194,7 @@ StorageStatus RewriteWal(const std::string& path, const std::string& vfs) {
   if (!file && file.error().code == Code::kNotFound) return {};
   if (!file) return std::unexpected(file.error());
   uint64_t size = file->size();
-  std::vector<unsigned char> buffer(1 << 20);
+  std::vector<unsigned char> buffer(kTransferBytes);
   for (uint64_t at = 0; at < size; at += buffer.size()) {
     buffer.resize(std::min<uint64_t>(buffer.size(), size - at));
     StorageStatus ok = file->Read(at, buffer);
