@@ -68,6 +68,7 @@ class World {
   void Sweep();
   void CheckBounds();
   void CheckTwins();
+  bool SettleTwins();
 
   // --- recovery (world_heal.cc)
   bool Heal();

@@ -226,6 +226,7 @@ void World::DoProcess(const Action& action) {
       twin_of_ = gateway.index();
       both_ready_since_ms_ = network_.now_ms();
       twin_->Start();
+      if (action.b % 2 == 0) return;  // until the round ends
       return Later(2 * ms, [this] { EndTwin(); });
     }
     default:

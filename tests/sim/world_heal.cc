@@ -16,7 +16,6 @@ void World::Mend() {
   Note("everything is mended");
   mending_ = true;  // nothing that a round has begun goes on
   Sweep();
-  EndTwin();
   network_.HealAll();
   for (size_t i = 0; i <= gateways_.size(); ++i) {
     SimNode& node = AnyServer(i);
@@ -36,8 +35,22 @@ void World::Mend() {
   for (auto& witness : witnesses_) witness->ComeBack();
 }
 
+// 5.2, 5.3: when nothing is in the way, one of two processes with the same id soon knows.
+bool World::SettleTwins() {
+  if (!twin_) return true;
+  uint64_t ping_ms =
+      options_.gateway.feed_ping_interval_ms + options_.gateway.feed_ping_timeout_ms;
+  auto one_knows = [&] { return !twin_->ready() || !gateways_[twin_of_]->ready(); };
+  if (!RunUntil(one_knows, ping_ms + 10'000) && good())
+    oracle_.Violate("5.2", "two processes with the id of " + gateways_[twin_of_]->name() +
+                               " are ready, and nothing is in their way");
+  EndTwin();
+  return good();
+}
+
 bool World::Heal() {
   Mend();
+  if (!SettleTwins()) return false;
   // Whatever was still under way has its answer by then.
   std::string why = "the application server waits for answers";
   auto answered = [&] { return app_->idle(); };
