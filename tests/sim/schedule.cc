@@ -47,6 +47,7 @@ constexpr std::array kKinds = {
     KindInfo{ActionKind::kDiskFull, "disk-full", 4, kFaultDiskFull},
     KindInfo{ActionKind::kDiskError, "disk-error", 3, kFaultDiskError},
     KindInfo{ActionKind::kBurst, "burst", 5, kFaultBurst},
+    KindInfo{ActionKind::kRevokeBehind, "revoke-behind", 6, kFaultStall},
 };
 
 bool IsOn(const KindInfo& info, const WorldOptions& options) {

@@ -41,7 +41,8 @@ enum class ActionKind : uint8_t {
   kStorm,  // every client of a gateway reconnects at once
   kDiskFull,
   kDiskError,
-  kBurst,  // many events at once
+  kBurst,         // many events at once
+  kRevokeBehind,  // a session that does not read, and has much to read
 };
 std::string_view ActionName(ActionKind kind);
 

@@ -7,6 +7,8 @@ namespace {
 
 // How often what is bounded is looked at.
 constexpr uint64_t kBoundsEveryMs = 250;
+// More than any frame has here.
+constexpr size_t kFrameBytesMax = 16u << 10;
 
 SigningKeys::Snapshot EnvelopeKeys() {
   SigningKey key = SigningKey::Generate(0);
@@ -149,8 +151,7 @@ void World::CheckBounds() {
     for (size_t u = 0; u < options_.users; ++u) {
       for (const GatewaySessionInfo& session :
            gateway->gateway()->Sessions("u" + std::to_string(u))) {
-        if (session.queue_bytes >
-            options_.gateway.queue_bytes_max + options_.gateway.replay_chunk_bytes + (256u << 10))
+        if (session.queue_bytes > options_.gateway.queue_bytes_max + kFrameBytesMax)
           oracle_.Violate("7.6", gateway->name() + " has " + std::to_string(session.queue_bytes) +
                                      " bytes queued for " + session.session_id);
       }

@@ -51,6 +51,7 @@ class World {
   void Do(const Action& action);
   void DoTraffic(const Action& action);
   void DoClient(const Action& action);
+  void RevokeBehind(const Action& action);
   void DoNetwork(const Action& action);
   void DoProcess(const Action& action);
   void DoDisk(const Action& action);

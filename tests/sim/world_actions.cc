@@ -53,6 +53,7 @@ EventContent World::NewEvent(uint64_t whom, uint64_t what) {
 
 void World::Do(const Action& action) {
   using Kind = ActionKind;
+  if (action.kind == Kind::kRevokeBehind) return RevokeBehind(action);
   if (action.kind <= Kind::kInvalidateAgain || action.kind == Kind::kBurst)
     return DoTraffic(action);
   if (action.kind <= Kind::kDisconnect || action.kind == Kind::kStorm) return DoClient(action);
@@ -104,6 +105,19 @@ void World::DoTraffic(const Action& action) {
       return app_->Invalidate(user, session, "again");
     }
   }
+}
+
+// 8.1, 8.2: what is queued and not begun must not be.
+void World::RevokeBehind(const Action& action) {
+  SimClient& client = *clients_[action.a % clients_.size()];
+  client.host().StallReading(true);
+  for (uint64_t i = 0; i < 10 + action.b % 40; ++i)
+    app_->Publish(NewEvent(action.a % clients_.size(), 11 * (1 + (action.c + i) % 500) << 8));
+  invalidated_.emplace_back(client.user(), client.session());
+  Later(50 + action.b % 400, [this, user = client.user(), session = client.session()] {
+    app_->Invalidate(user, session, "behind");
+  });
+  Later(500 + action.c % 1'500, [&client] { client.host().StallReading(false); });
 }
 
 void World::DoClient(const Action& action) {

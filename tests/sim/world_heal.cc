@@ -38,8 +38,7 @@ void World::Mend() {
 // 5.2, 5.3: when nothing is in the way, one of two processes with the same id soon knows.
 bool World::SettleTwins() {
   if (!twin_) return true;
-  uint64_t ping_ms =
-      options_.gateway.feed_ping_interval_ms + options_.gateway.feed_ping_timeout_ms;
+  uint64_t ping_ms = options_.gateway.feed_ping_interval_ms + options_.gateway.feed_ping_timeout_ms;
   auto one_knows = [&] { return !twin_->ready() || !gateways_[twin_of_]->ready(); };
   if (!RunUntil(one_knows, ping_ms + 10'000) && good())
     oracle_.Violate("5.2", "two processes with the id of " + gateways_[twin_of_]->name() +
@@ -54,7 +53,7 @@ bool World::Heal() {
   // Whatever was still under way has its answer by then.
   std::string why = "the application server waits for answers";
   auto answered = [&] { return app_->idle(); };
-  bool done = RunUntil(answered, options_.HealMs());
+  bool done = RunUntil(answered, 4 * options_.HealMs());
   target_ = oracle_.newest_acked();
   done = done && RunUntil([&] { return Healthy(&why); }, options_.HealMs());
   if (!good()) return false;
