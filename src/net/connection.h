@@ -14,6 +14,8 @@
 namespace galaxy::push {
 
 class Loop;
+class TlsContext;
+struct TlsPeer;
 
 // What a protocol engine does with the bytes of its connection.
 class ConnectionHandler {
@@ -59,7 +61,14 @@ class Connection {
   // Bytes the kernel holds that the peer has not acknowledged (SIOCOUTQ).
   virtual size_t UnsentBytes() const = 0;
   virtual const Address& peer() const = 0;
+  // Whom the peer's certificate names; null without TLS and without a certificate.
+  virtual const TlsPeer* tls_peer() const { return nullptr; }
+  // The protocol that the TLS handshake agreed on (RFC 7301), or empty.
+  virtual std::string_view alpn() const { return {}; }
 };
+
+// The TLS context to use for the next connection: files may have been loaded anew meanwhile.
+using TlsSource = std::function<std::shared_ptr<const TlsContext>()>;
 
 struct SocketOptions {
   int notsent_lowat_bytes = 0;   // TCP_NOTSENT_LOWAT, 0: the system's
@@ -68,6 +77,8 @@ struct SocketOptions {
   // A peer whose kernel acknowledges nothing for so long, keepalive probes of ours included, is
   // gone (TCP_KEEPIDLE and its kin, TCP_USER_TIMEOUT); counted in whole seconds, 0: the system's.
   int dead_after_ms = 0;
+  TlsSource tls;         // none: plaintext
+  std::string tls_name;  // a client: whom the server must prove to be; empty: the address's host
 };
 
 // Listener accepts connections on one address (TCP_NODELAY set). Failing to accept (EMFILE) is

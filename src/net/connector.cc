@@ -10,6 +10,7 @@
 #include "net/loop_impl.h"
 #include "net/network.h"
 #include "net/tcp_connection.h"
+#include "net/tls_connection.h"
 
 namespace galaxy::push {
 namespace {
@@ -141,6 +142,16 @@ std::unique_ptr<Connector> Connector::Start(Loop& loop, const Address& address,
                                             SocketOptions options, uint64_t timeout_ms, Done done) {
   if (Network* network = loop.network()) {
     return network->Connect(loop, address, options, timeout_ms, std::move(done));
+  }
+  if (options.tls) {
+    std::string name = options.tls_name.empty() ? address.host : options.tls_name;
+    auto context = options.tls();
+    auto lower = [&](Done then) {
+      SocketOptions plain = options;
+      plain.tls = nullptr;
+      return Start(loop, address, std::move(plain), timeout_ms, std::move(then));
+    };
+    return StartTlsConnector(loop, lower, std::move(context), name, timeout_ms, std::move(done));
   }
   auto attempt = std::make_shared<Attempt>(loop, address, options, std::move(done));
   attempt->Begin(timeout_ms);

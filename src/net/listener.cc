@@ -10,6 +10,7 @@
 #include "net/loop_impl.h"
 #include "net/network.h"
 #include "net/tcp_connection.h"
+#include "net/tls_connection.h"
 
 namespace galaxy::push {
 namespace {
@@ -125,6 +126,12 @@ Result<std::unique_ptr<Listener>> Listener::Open(Loop& loop, const Address& addr
                                                  OnError on_error) {
   if (Network* network = loop.network()) {
     return network->Listen(loop, address, options, std::move(on_connection), std::move(on_error));
+  }
+  if (options.tls) {
+    on_connection = [&loop, tls = options.tls,
+                     plain = std::move(on_connection)](std::unique_ptr<Connection> connection) {
+      plain(NewTlsServerConnection(loop, std::move(connection), tls()));
+    };
   }
   Result<Endpoint> endpoint = NumericEndpoint(address);
   if (!endpoint) return std::unexpected(endpoint.error());
