@@ -140,9 +140,6 @@ class TcpConnector final : public Connector {
 
 std::unique_ptr<Connector> Connector::Start(Loop& loop, const Address& address,
                                             SocketOptions options, uint64_t timeout_ms, Done done) {
-  if (Network* network = loop.network()) {
-    return network->Connect(loop, address, options, timeout_ms, std::move(done));
-  }
   if (options.tls) {
     std::string name = options.tls_name.empty() ? address.host : options.tls_name;
     auto context = options.tls();
@@ -152,6 +149,9 @@ std::unique_ptr<Connector> Connector::Start(Loop& loop, const Address& address,
       return Start(loop, address, std::move(plain), timeout_ms, std::move(then));
     };
     return StartTlsConnector(loop, lower, std::move(context), name, timeout_ms, std::move(done));
+  }
+  if (Network* network = loop.network()) {
+    return network->Connect(loop, address, options, timeout_ms, std::move(done));
   }
   auto attempt = std::make_shared<Attempt>(loop, address, options, std::move(done));
   attempt->Begin(timeout_ms);

@@ -124,14 +124,14 @@ std::expected<int, int> OpenSocket(const Endpoint& endpoint, const SocketOptions
 Result<std::unique_ptr<Listener>> Listener::Open(Loop& loop, const Address& address,
                                                  SocketOptions options, OnConnection on_connection,
                                                  OnError on_error) {
-  if (Network* network = loop.network()) {
-    return network->Listen(loop, address, options, std::move(on_connection), std::move(on_error));
-  }
   if (options.tls) {
     on_connection = [&loop, tls = options.tls,
                      plain = std::move(on_connection)](std::unique_ptr<Connection> connection) {
       plain(NewTlsServerConnection(loop, std::move(connection), tls()));
     };
+  }
+  if (Network* network = loop.network()) {
+    return network->Listen(loop, address, options, std::move(on_connection), std::move(on_error));
   }
   Result<Endpoint> endpoint = NumericEndpoint(address);
   if (!endpoint) return std::unexpected(endpoint.error());

@@ -192,13 +192,20 @@ TEST_F(TlsConnections, PlaintextToATlsListenerIsClosed) {
   EXPECT_NE(at_server_.closed.find("TLS"), std::string::npos) << at_server_.closed;
 }
 
-TEST_F(TlsConnections, NewContextsAreForNewConnectionsOnly) {
+TEST_F(TlsConnections, NewFilesAreForNewConnectionsAndLeaveTheOldOnesAlone) {
   ConnectAndStart();
-  server_context_ = nullptr;
-  server_context_ =
-      *TlsContext::Server({.certificate_file = dir_ + "/leaf.crt", .key_file = dir_ + "/leaf.key"});
+  uint64_t now = Clock::Real().WallMs() / 1000;
+  CertificatePair other = *MakeCertificateAuthority("other CA", now - 60, now + 3600);
+  CertificatePair leaf = *IssueCertificate(
+      other, {.ip_addresses = {"127.0.0.1"}, .not_before_s = now - 60, .not_after_s = now + 3600});
+  server_context_ = *TlsContext::Server({.certificate_file = Write("other.crt", leaf.certificate),
+                                         .key_file = Write("other.key", leaf.key)});
   Send(*client_, "old");
   Until([&] { return at_server_.received == "old"; });
+  connected_.clear();
+  std::unique_ptr<Connection> old_server = std::move(server_);
+  Connect();
+  EXPECT_NE(connected_.find("TLS"), std::string::npos) << connected_;
 }
 
 }  // namespace
