@@ -91,9 +91,8 @@ class TlsSession {
 
   // After the handshake. "h2", "http/1.1", or empty.
   std::string_view alpn() const;
-  // No names when the peer showed no certificate.
-  const TlsPeer& peer() const;
-  bool peer_authenticated() const;
+  // Null when the peer showed no certificate.
+  std::shared_ptr<const TlsPeer> peer() const;
 
  private:
   struct Impl;

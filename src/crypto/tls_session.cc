@@ -82,8 +82,7 @@ struct TlsSession::Impl {
   std::shared_ptr<const TlsContext> context;
   Pipe pipe;
   std::unique_ptr<SSL, TlsFree<SSL_free>> ssl;
-  TlsPeer peer;
-  bool authenticated = false;
+  std::shared_ptr<const TlsPeer> peer;
   bool established = false;
   bool failed = false;
 };
@@ -122,9 +121,8 @@ Error TlsSession::Impl::Failure(int result) {
 void TlsSession::Impl::LearnPeer() {
   established = true;
   X509* certificate = SSL_get0_peer_certificate(ssl.get());
-  if (certificate == nullptr) return;
-  authenticated = SSL_get_verify_result(ssl.get()) == X509_V_OK;
-  if (authenticated) peer = NamesOf(certificate);
+  if (certificate == nullptr || SSL_get_verify_result(ssl.get()) != X509_V_OK) return;
+  peer = std::make_shared<TlsPeer>(NamesOf(certificate));
 }
 
 TlsSession::TlsSession(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -220,7 +218,6 @@ std::string_view TlsSession::alpn() const {
   return {reinterpret_cast<const char*>(name), size};
 }
 
-const TlsPeer& TlsSession::peer() const { return impl_->peer; }
-bool TlsSession::peer_authenticated() const { return impl_->authenticated; }
+std::shared_ptr<const TlsPeer> TlsSession::peer() const { return impl_->peer; }
 
 }  // namespace galaxy::push

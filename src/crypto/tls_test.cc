@@ -3,45 +3,19 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <filesystem>
-#include <fstream>
-#include <map>
 
-#include "base/clock.h"
-#include "base/file.h"
-#include "base/random.h"
-#include "crypto/certificate.h"
+#include "crypto/test_certificates.h"
 
 namespace galaxy::push {
 namespace {
 
-constexpr uint64_t kDay = 86'400;
+constexpr uint64_t kDay = TestCertificates::kDay;
 
 class Tls : public testing::Test {
  protected:
-  Tls() { std::filesystem::create_directories(dir_); }
-  ~Tls() override { std::filesystem::remove_all(dir_); }
-
-  static uint64_t Now() { return Clock::Real().WallMs() / 1000; }  // OpenSSL judges by it
-  std::string Write(const std::string& name, const std::string& text) {
-    std::string path = dir_ + "/" + name;
-    EXPECT_TRUE(WriteFileAtomic(path, text));
-    return path;
-  }
-  // Options that show the certificate `request` asks for, signed by `authority`.
-  TlsOptions Holding(CertificateRequest request, const CertificatePair& authority) {
-    if (request.not_after_s == 0) {
-      request.not_before_s = Now() - 60;
-      request.not_after_s = Now() + kDay;
-    }
-    auto pair = IssueCertificate(authority, request);
-    EXPECT_TRUE(pair) << pair.error().message;
-    std::string name = std::to_string(++count_);
-    return {.certificate_file = Write(name + ".crt", pair->certificate),
-            .key_file = Write(name + ".key", pair->key)};
-  }
-  TlsOptions ServerOptions() { return Holding({.dns_names = {"push.example"}}, authority_); }
-  TlsOptions Trusting() { return {.ca_file = ca_file_}; }
+  TlsOptions ServerOptions() { return files_.Holding({.dns_names = {"push.example"}}); }
+  TlsOptions Trusting() { return files_.Trusting(); }
+  static uint64_t Now() { return TestCertificates::Now(); }
 
   struct Ends {
     TlsSession server, client;
@@ -78,11 +52,7 @@ class Tls : public testing::Test {
     }
   }
 
-  const std::string dir_ = testing::TempDir() + "tls-" + std::to_string(RandomU64());
-  const CertificatePair authority_ = *MakeCertificateAuthority("test CA", Now() - 60, Now() + kDay);
-  std::string ca_file_ =
-      (std::filesystem::create_directories(dir_), Write("ca.crt", authority_.certificate));
-  int count_ = 0;
+  TestCertificates files_;
 };
 
 TEST_F(Tls, CarriesBytesBothWaysAndHidesThem) {
@@ -97,7 +67,7 @@ TEST_F(Tls, CarriesBytesBothWaysAndHidesThem) {
   Carry(ends.server, ends.client);
   EXPECT_EQ(ReadAll(ends.client), "answer");
   EXPECT_EQ(ends.client.alpn(), "h2");
-  EXPECT_FALSE(ends.server.peer_authenticated());
+  EXPECT_EQ(ends.server.peer(), nullptr);
 }
 
 TEST_F(Tls, ArrivesWhateverThePieces) {
@@ -136,53 +106,51 @@ TEST_F(Tls, AnEndThatIsAnnouncedIsToldFromOneThatIsNot) {
 TEST_F(Tls, TheServerMustProveTheNameThatWasAskedFor) {
   EXPECT_FALSE(Meet(ServerOptions(), Trusting(), "other.example").at_client);
   // RFC 6125 6.4.4: the common name does not count.
-  TlsOptions by_common_name = Holding({.common_name = "push.example"}, authority_);
+  TlsOptions by_common_name = files_.Holding({.common_name = "push.example"});
   EXPECT_FALSE(Meet(by_common_name, Trusting()).at_client);
-  TlsOptions by_address = Holding({.ip_addresses = {"127.0.0.1"}}, authority_);
+  TlsOptions by_address = files_.Holding({.ip_addresses = {"127.0.0.1"}});
   EXPECT_TRUE(Meet(by_address, Trusting(), "127.0.0.1").at_client);
   EXPECT_FALSE(Meet(by_address, Trusting(), "127.0.0.2").at_client);
 }
 
 TEST_F(Tls, ACertificateOfAnotherAuthorityOrTimeOrUseIsRefused) {
-  CertificatePair other = *MakeCertificateAuthority("other CA", Now() - 60, Now() + kDay);
-  EXPECT_FALSE(Meet(Holding({.dns_names = {"push.example"}}, other), Trusting()).at_client);
-  TlsOptions expired = Holding({.dns_names = {"push.example"},
-                                .not_before_s = Now() - 2 * kDay,
-                                .not_after_s = Now() - kDay},
-                               authority_);
+  TestCertificates other;
+  EXPECT_FALSE(Meet(other.Holding({.dns_names = {"push.example"}}), Trusting()).at_client);
+  TlsOptions expired = files_.Holding({.dns_names = {"push.example"},
+                                       .not_before_s = Now() - 2 * kDay,
+                                       .not_after_s = Now() - kDay});
   Ends ends = Meet(expired, Trusting());
   ASSERT_FALSE(ends.at_client);
   EXPECT_NE(ends.at_client.error().message.find("expired"), std::string::npos);
-  TlsOptions for_clients = Holding({.dns_names = {"push.example"}, .server = false}, authority_);
+  TlsOptions for_clients = files_.Holding({.dns_names = {"push.example"}, .server = false});
   EXPECT_FALSE(Meet(for_clients, Trusting()).at_client);
 }
 
 TEST_F(Tls, MutualAuthenticationYieldsTheNamesOfTheClient) {
   // semantics.md 10.1
   TlsOptions server = ServerOptions();
-  server.ca_file = ca_file_;
+  server.ca_file = files_.ca_file();
   server.peer_required = true;
   TlsOptions client =
-      Holding({.dns_names = {"gw-1"}, .uris = {"galaxy:gateway"}, .server = false}, authority_);
-  client.ca_file = ca_file_;
+      files_.Mutual({.dns_names = {"gw-1"}, .uris = {"galaxy:gateway"}, .server = false});
   Ends ends = Meet(server, client);
   ASSERT_TRUE(ends.at_server && *ends.at_server) << ends.at_server.error().message;
-  EXPECT_TRUE(ends.server.peer_authenticated());
-  EXPECT_EQ(ends.server.peer().dns_names, std::vector<std::string>{"gw-1"});
-  EXPECT_EQ(ends.server.peer().uris, std::vector<std::string>{"galaxy:gateway"});
+  ASSERT_NE(ends.server.peer(), nullptr);
+  EXPECT_EQ(ends.server.peer()->dns_names, std::vector<std::string>{"gw-1"});
+  EXPECT_EQ(ends.server.peer()->uris, std::vector<std::string>{"galaxy:gateway"});
 }
 
 TEST_F(Tls, AClientWithoutACertificateIsRefusedWhereOneIsRequiredOnly) {
   TlsOptions server = ServerOptions();
-  server.ca_file = ca_file_;
+  server.ca_file = files_.ca_file();
   Ends welcome = Meet(server, Trusting());
   ASSERT_TRUE(welcome.at_server && *welcome.at_server);
-  EXPECT_FALSE(welcome.server.peer_authenticated());
+  EXPECT_EQ(welcome.server.peer(), nullptr);
   server.peer_required = true;
   EXPECT_FALSE(Meet(server, Trusting()).at_server);
-  CertificatePair other = *MakeCertificateAuthority("other CA", Now() - 60, Now() + kDay);
-  TlsOptions foreign = Holding({.dns_names = {"gw-1"}, .server = false}, other);
-  foreign.ca_file = ca_file_;
+  TestCertificates other;
+  TlsOptions foreign = other.Holding({.dns_names = {"gw-1"}, .server = false});
+  foreign.ca_file = files_.ca_file();
   EXPECT_FALSE(Meet(server, foreign).at_server);
 }
 
@@ -196,7 +164,7 @@ TEST_F(Tls, NoCommonProtocolEndsTheHandshake) {
 
 TEST_F(Tls, BadFilesAreNamed) {
   TlsOptions missing = ServerOptions();
-  missing.key_file = dir_ + "/absent.key";
+  missing.key_file = files_.ca_file() + ".absent.key";
   auto refused = TlsContext::Server(missing);
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().message.find("absent.key"), std::string::npos);
@@ -205,7 +173,7 @@ TEST_F(Tls, BadFilesAreNamed) {
   refused = TlsContext::Server(mixed);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Code::kInvalidArgument);
-  EXPECT_FALSE(TlsContext::Client({.ca_file = Write("no.crt", "not a certificate")}));
+  EXPECT_FALSE(TlsContext::Client({.ca_file = files_.Write("no.crt", "not a certificate")}));
 }
 
 TEST(Certificate, RefusesNamesThatWouldSmuggleOthersIn) {

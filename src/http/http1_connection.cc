@@ -103,6 +103,8 @@ void Http1Connection::Dispatch() {
   ++stats_.requests_total;
   RequestHead request = parser_->TakeRequest();
   request.peer_host = connection_->peer().host;
+  request.tls_peer = connection_->tls_peer();
+  if (connection_->encrypted()) request.scheme = "https";
   close_after_ = close_after_ || !parser_->keep_alive();
   unconsumed_ = discarded_ = 0;
   std::optional<std::string_view> expect = request.headers.Get("expect");

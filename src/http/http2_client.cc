@@ -178,6 +178,7 @@ Http2Client::~Http2Client() {
 std::unique_ptr<ClientRequest> Http2Client::Start(RequestHead head, BodySource* source,
                                                   ResponseHandler& handler) {
   if (head.authority.empty()) head.authority = address_.ToString();
+  if (head.scheme.empty() && limits_.socket.tls) head.scheme = "https";
   auto stream = std::make_shared<ClientStream>(live_, std::move(head), source, handler);
   if (!sessions_.empty() && sessions_.back()->AcceptsRequests()) {
     sessions_.back()->Open(stream);
@@ -196,6 +197,10 @@ std::unique_ptr<ClientRequest> Http2Client::Start(RequestHead head, BodySource* 
 void Http2Client::Connected(Result<std::unique_ptr<Connection>> connection) {
   auto connector = std::move(connector_);  // it is on the stack
   auto waiting = std::exchange(waiting_, {});
+  // RFC 9113 3.2: over TLS, HTTP/2 is what both have agreed on.
+  if (connection && limits_.socket.tls && (*connection)->alpn() != "h2") {
+    connection = Fail(Code::kUnavailable, "the server does not speak HTTP/2 over TLS (ALPN)");
+  }
   if (!connection) {
     // The callbacks may destroy this client.
     for (auto& stream : waiting) stream->FailNow(connection.error());

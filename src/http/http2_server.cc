@@ -63,9 +63,10 @@ RequestHead HeadBuilder::Take() {
 
 class Http2Exchange final : public Exchange, public Http2Stream {
  public:
-  Http2Exchange(Loop& loop, std::string peer_host, ServerContext context)
+  Http2Exchange(Loop& loop, const Connection& connection, ServerContext context)
       : loop_(loop), context_(context) {
-    request_.peer_host = std::move(peer_host);
+    request_.peer_host = connection.peer().host;
+    request_.tls_peer = connection.tls_peer();
   }
 
   // Exchange
@@ -119,9 +120,10 @@ bool Http2Exchange::OnFieldsEnd(Block block) {
     Respond({.status = 431, .headers = {}}, "The request head is over a limit.\n");
     return true;
   }
-  std::string peer_host = std::move(request_.peer_host);
+  RequestHead peer = std::move(request_);
   request_ = builder_.Take();
-  request_.peer_host = std::move(peer_host);
+  request_.peer_host = std::move(peer.peer_host);
+  request_.tls_peer = std::move(peer.tls_peer);
   ++context_.stats.requests_total;
   context_.handler.OnRequest(*this);
   return true;
@@ -195,7 +197,7 @@ class Http2ServerSession final : public Http2Session {
  private:
   std::shared_ptr<Http2Stream> NewStream() override {
     idle_timer_.Cancel();
-    return std::make_shared<Http2Exchange>(loop(), peer().host, context_);
+    return std::make_shared<Http2Exchange>(loop(), connection(), context_);
   }
   void OnSessionGone(const Error&) override {
     head_timer_.Cancel();

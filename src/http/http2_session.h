@@ -66,7 +66,7 @@ class Http2Session : public ConnectionHandler, public std::enable_shared_from_th
   // False after a GOAWAY in either direction.
   bool AcceptsRequests() const;
   Loop& loop() { return loop_; }
-  const Address& peer() const { return connection_->peer(); }
+  const Connection& connection() const { return *connection_; }
 
   // The session writes at the end of this turn.
   void ScheduleFlush();

@@ -1,11 +1,14 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace galaxy::push {
+
+struct TlsPeer;
 
 // One header field. Names are lower case on both HTTP versions.
 struct HeaderField {
@@ -40,8 +43,9 @@ struct RequestHead {
   std::string scheme;     // "http" or "https"
   std::string authority;  // Host or :authority
   Headers headers;
-  int version = 11;       // 10, 11 or 20
-  std::string peer_host;  // the socket's peer
+  int version = 11;                         // 10, 11 or 20
+  std::string peer_host;                    // the socket's peer
+  std::shared_ptr<const TlsPeer> tls_peer;  // of its certificate, if it showed one
 
   // The decoded value of the first query parameter of that name.
   std::optional<std::string> QueryParameter(std::string_view name) const;

@@ -61,8 +61,10 @@ class Connection {
   // Bytes the kernel holds that the peer has not acknowledged (SIOCOUTQ).
   virtual size_t UnsentBytes() const = 0;
   virtual const Address& peer() const = 0;
-  // Whom the peer's certificate names; null without TLS and without a certificate.
-  virtual const TlsPeer* tls_peer() const { return nullptr; }
+  // Whom the peer's certificate names, once the handshake is over; null without TLS and without a
+  // certificate.
+  virtual std::shared_ptr<const TlsPeer> tls_peer() const { return nullptr; }
+  virtual bool encrypted() const { return false; }
   // The protocol that the TLS handshake agreed on (RFC 7301), or empty.
   virtual std::string_view alpn() const { return {}; }
 };

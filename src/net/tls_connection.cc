@@ -55,9 +55,8 @@ class TlsConnection final : public Connection, private ConnectionHandler {
   void Reset() override { lower_->Reset(); }
   size_t UnsentBytes() const override { return lower_->UnsentBytes() + session_.outgoing().size(); }
   const Address& peer() const override { return lower_->peer(); }
-  const TlsPeer* tls_peer() const override {
-    return session_.peer_authenticated() ? &session_.peer() : nullptr;
-  }
+  std::shared_ptr<const TlsPeer> tls_peer() const override { return session_.peer(); }
+  bool encrypted() const override { return true; }
   std::string_view alpn() const override { return session_.alpn(); }
 
  private:

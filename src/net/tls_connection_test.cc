@@ -1,13 +1,8 @@
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <functional>
 
-#include "base/clock.h"
-#include "base/file.h"
-#include "base/random.h"
-#include "crypto/certificate.h"
-#include "crypto/tls.h"
+#include "crypto/test_certificates.h"
 #include "net/connection.h"
 #include "net/loop.h"
 
@@ -31,26 +26,6 @@ struct Recorder : ConnectionHandler {
 
 class TlsConnections : public testing::Test {
  protected:
-  TlsConnections() {
-    std::filesystem::create_directories(dir_);
-    uint64_t now = Clock::Real().WallMs() / 1000;
-    CertificatePair authority = *MakeCertificateAuthority("test CA", now - 60, now + 3600);
-    CertificatePair leaf = *IssueCertificate(authority, {.dns_names = {"gw-1"},
-                                                         .ip_addresses = {"127.0.0.1"},
-                                                         .not_before_s = now - 60,
-                                                         .not_after_s = now + 3600});
-    TlsOptions options{.certificate_file = Write("leaf.crt", leaf.certificate),
-                       .key_file = Write("leaf.key", leaf.key),
-                       .ca_file = Write("ca.crt", authority.certificate)};
-    server_context_ = *TlsContext::Server(options);
-    client_context_ = *TlsContext::Client(options);
-  }
-  ~TlsConnections() override { std::filesystem::remove_all(dir_); }
-
-  std::string Write(const std::string& name, const std::string& text) {
-    EXPECT_TRUE(WriteFileAtomic(dir_ + "/" + name, text));
-    return dir_ + "/" + name;
-  }
   void Until(const std::function<bool()>& condition) {
     uint64_t deadline = Clock::Real().MonoMs() + 10'000;
     while (!condition()) {
@@ -90,9 +65,11 @@ class TlsConnections : public testing::Test {
     return connection.Write(parts);
   }
 
+  TestCertificates files_;
+  TlsOptions both_ = files_.Mutual({.dns_names = {"gw-1"}, .ip_addresses = {"127.0.0.1"}});
+  std::shared_ptr<const TlsContext> server_context_ = *TlsContext::Server(both_);
+  std::shared_ptr<const TlsContext> client_context_ = *TlsContext::Client(both_);
   Loop loop_;
-  const std::string dir_ = testing::TempDir() + "tls-connection-" + std::to_string(RandomU64());
-  std::shared_ptr<const TlsContext> server_context_, client_context_;
   Recorder at_server_, at_client_;
   std::unique_ptr<Connection> server_, client_;
   std::unique_ptr<Listener> listener_;
@@ -194,12 +171,8 @@ TEST_F(TlsConnections, PlaintextToATlsListenerIsClosed) {
 
 TEST_F(TlsConnections, NewFilesAreForNewConnectionsAndLeaveTheOldOnesAlone) {
   ConnectAndStart();
-  uint64_t now = Clock::Real().WallMs() / 1000;
-  CertificatePair other = *MakeCertificateAuthority("other CA", now - 60, now + 3600);
-  CertificatePair leaf = *IssueCertificate(
-      other, {.ip_addresses = {"127.0.0.1"}, .not_before_s = now - 60, .not_after_s = now + 3600});
-  server_context_ = *TlsContext::Server({.certificate_file = Write("other.crt", leaf.certificate),
-                                         .key_file = Write("other.key", leaf.key)});
+  TestCertificates other;
+  server_context_ = *TlsContext::Server(other.Holding({.ip_addresses = {"127.0.0.1"}}));
   Send(*client_, "old");
   Until([&] { return at_server_.received == "old"; });
   connected_.clear();
