@@ -23,16 +23,15 @@ Result<json> DecodeObject(std::string_view part, const char* what) {
   return object;
 }
 
-// RFC 8725 3.11: a token of another kind (logout, DPoP, security event) by the same issuer is not
-// a client token. Media types compare without case; "application/" may be left out.
-bool IsClientTokenType(std::string typ) {
+// Media types compare without case; "application/" may be left out.
+bool IsOfKind(const JwtKind& kind, std::string typ) {
   std::transform(typ.begin(), typ.end(), typ.begin(),
                  [](unsigned char c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; });
   if (typ.starts_with("application/")) typ.erase(0, 12);
-  return typ == "jwt" || typ == "at+jwt";
+  return !typ.empty() && (typ == kind.types[0] || typ == kind.types[1]);
 }
 
-Status CheckHeader(const json& header) {
+Status CheckHeader(const json& header, const JwtKind& kind) {
   if (header.contains("enc")) return RefuseToken("an encrypted token is not accepted", "enc");
   if (header.contains("crit")) {
     return RefuseToken("the token has a critical extension, none is known here", "crit");
@@ -42,16 +41,17 @@ Status CheckHeader(const json& header) {
       return RefuseToken(std::string(member) + " in the token's header is not accepted", member);
     }
   }
-  if (auto typ = header.find("typ"); typ != header.end()) {
-    if (!typ->is_string() || !IsClientTokenType(typ->get<std::string>())) {
-      return RefuseToken("the token is of another type than JWT or at+jwt", "typ");
-    }
+  auto typ = header.find("typ");
+  bool fits = typ == header.end() ? !kind.required
+                                  : typ->is_string() && IsOfKind(kind, typ->get<std::string>());
+  if (!fits) {
+    return RefuseToken(std::string("the token is of another type than ") + kind.said, "typ");
   }
   return {};
 }
 
-Status ReadHeader(const json& header, JwtParts& parts) {
-  if (Status status = CheckHeader(header); !status) return status;
+Status ReadHeader(const json& header, const JwtKind& kind, JwtParts& parts) {
+  if (Status status = CheckHeader(header, kind); !status) return status;
   const std::string* name = FindString(header, "alg");
   if (name == nullptr) return RefuseToken("the token's header has no alg", "alg");
   std::optional<TokenAlg> alg = TokenAlgFromName(*name);
@@ -67,7 +67,7 @@ Status ReadHeader(const json& header, JwtParts& parts) {
 
 }  // namespace
 
-Result<JwtParts> TakeJwtApart(std::string_view token) {
+Result<JwtParts> TakeJwtApart(std::string_view token, const JwtKind& kind) {
   if (token.empty()) return RefuseToken("there is no token");
   if (token.size() > TokenVerifier::kTokenBytesMax) {
     return RefuseToken("the token is over the limit of 8192 bytes");
@@ -81,7 +81,8 @@ Result<JwtParts> TakeJwtApart(std::string_view token) {
   JwtParts parts;
   Result<json> header = DecodeObject(token.substr(0, first), "header");
   if (!header) return std::unexpected(header.error());
-  if (Status status = ReadHeader(*header, parts); !status) return std::unexpected(status.error());
+  if (Status status = ReadHeader(*header, kind, parts); !status)
+    return std::unexpected(status.error());
   Result<json> claims = DecodeObject(token.substr(first + 1, second - first - 1), "payload");
   if (!claims) return std::unexpected(claims.error());
   Result<std::string> signature = DecodeBase64Url(token.substr(second + 1));

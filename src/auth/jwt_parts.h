@@ -12,6 +12,19 @@
 
 namespace galaxy::push {
 
+// RFC 8725 3.11: a token of one kind by the same issuer is none of another kind. The media types
+// that `typ` may have, lower case, without "application/".
+struct JwtKind {
+  std::string_view types[2];
+  bool required;  // a header without typ is refused
+  const char* said;
+};
+inline constexpr JwtKind kClientToken{{"jwt", "at+jwt"}, false, "JWT or at+jwt"};
+// OpenID Connect Back-Channel Logout 1.0, 2.4: typed by recommendation only.
+inline constexpr JwtKind kLogoutToken{{"logout+jwt", "jwt"}, false, "logout+jwt"};
+// RFC 8417 2.3.
+inline constexpr JwtKind kSecurityEvent{{"secevent+jwt", ""}, true, "secevent+jwt"};
+
 struct JwtParts {
   TokenAlg alg = TokenAlg::kEdDsa;
   std::optional<std::string> kid;
@@ -21,7 +34,7 @@ struct JwtParts {
 };
 
 // A claim is not trusted before the signature is. All refusals are kUnauthenticated.
-Result<JwtParts> TakeJwtApart(std::string_view token);
+Result<JwtParts> TakeJwtApart(std::string_view token, const JwtKind& kind = kClientToken);
 
 inline std::unexpected<Error> RefuseToken(std::string message, std::string field = {}) {
   return Fail(Code::kUnauthenticated, std::move(message), std::move(field));
