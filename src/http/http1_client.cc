@@ -19,6 +19,12 @@ constexpr size_t kIdleConnectionsMax = 8;
 constexpr uint64_t kIdleMs = 30'000;  // shorter than servers keep idle connections
 const HttpLimits kResponseLimits{.header_bytes_max = 64 * 1024};
 
+// RFC 9110 9.2.2: others may have been carried out although no answer came.
+bool IsIdempotent(std::string_view method) {
+  return method == "GET" || method == "HEAD" || method == "PUT" || method == "DELETE" ||
+         method == "OPTIONS" || method == "TRACE";
+}
+
 class Pool;
 
 // A connection that waits for its next request, and for its server to close it.
@@ -294,7 +300,7 @@ void Call::OnEnd() {
 }
 
 void Call::OnClosed(const Error& error) {
-  bool again = reused_ && !answered_ && !pulled_;
+  bool again = reused_ && !answered_ && !pulled_ && IsIdempotent(head_.method);
   if (!again) return Fail(error);
   std::shared_ptr<Call> self = shared_from_this();
   out_.Clear();
@@ -331,6 +337,8 @@ std::unique_ptr<Connection> Call::Release() {
 void Call::Cancel() {
   handler_ = nullptr;
   connector_.reset();
+  // A server takes an orderly end for that of the request only, and works on.
+  if (connection_) connection_->Reset();
   Release();
 }
 

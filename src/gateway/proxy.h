@@ -1,0 +1,90 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "auth/jwt.h"
+#include "base/error.h"
+#include "base/histogram.h"
+#include "gateway/revoked_set.h"
+#include "http/client.h"
+#include "http/exchange.h"
+#include "net/loop.h"
+
+namespace galaxy::push {
+
+class ProxyCall;
+
+struct ProxyOptions {
+  Address app;                   // the application's HTTP/1.1 server
+  std::string prefix = "/api/";  // paths that begin with it go on, unchanged
+  bool while_stale = false;      // docs/semantics.md 9.2: serve although nobody can be vouched for
+  uint64_t connect_timeout_ms = 5'000;
+  uint64_t response_timeout_ms = 60'000;  // until the response begins, and between parts of it
+  uint32_t window_bytes = 256 << 10;      // of one response that waits for a slow client
+  size_t in_flight_max = 10'000;
+};
+
+struct ProxyStats {
+  uint64_t in_flight = 0;
+  uint64_t requests = 0;
+  uint64_t refused = 0;       // before they reached the application
+  uint64_t rejected = 0;      // 8.1 (4): cut off by an invalidation, before the response began
+  uint64_t reset = 0;         // the same, after it began
+  uint64_t app_failures = 0;  // 502, 504
+  uint64_t client_aborts = 0;
+};
+
+// Proxy hands authenticated requests on to the application's own HTTP server, and rejects those in
+// flight when their session is invalidated (docs/semantics.md 8.1 (4), 8.4): with 401
+// `session_revoked` while the response has not begun, with a reset after it has. The request to the
+// application is cancelled, too.
+//
+//   Threads   One loop.
+//   Lifetime  Everything passed in outlives it; it outlives the server that routes to it.
+//   Limits    ProxyOptions. A body waits for the application in the flow control of the client's
+//             connection, a response in that of the application's.
+//   Errors    401 and 403 as for /v1/events, 503 `stale`, 502 when the application cannot be
+//             reached or answers nonsense, 504 when it does not answer in time.
+class Proxy {
+ public:
+  struct Hooks {
+    // Who the bearer of the request is.
+    std::function<Result<ClientIdentity>(const RequestHead&)> authenticate;
+    // Whether sessions can be vouched for (9.2).
+    std::function<bool()> vouching;
+    // Refuses a request as the edge does.
+    std::function<void(Exchange&, const Error&)> refuse;
+  };
+
+  Proxy(Loop& loop, ProxyOptions options, const RevokedSet& revoked, Hooks hooks);
+  ~Proxy();
+
+  bool Routes(std::string_view path) const { return path.starts_with(options_.prefix); }
+  void OnRequest(Exchange& exchange);
+  // An invalidation of `user` has entered the revoked set: rejects what it means.
+  void Cut(std::string_view user);
+  // 9.3, and 9.2 without `while_stale`: rejects everything with `code`.
+  void CutAll(Code code);
+
+  const ProxyStats& stats() const { return stats_; }
+
+ private:
+  friend class ProxyCall;
+  // OK, or why this session must not be served (8.4).
+  Status Check(const ClientIdentity& who) const;
+
+  Loop& loop_;
+  const ProxyOptions options_;
+  const RevokedSet& revoked_;
+  const Hooks hooks_;
+  ProxyStats stats_;
+  std::unique_ptr<HttpClient> app_;
+  std::unordered_multimap<std::string, ProxyCall*> in_flight_;  // by user
+};
+
+}  // namespace galaxy::push

@@ -1,0 +1,168 @@
+#include "gateway/proxy_headers.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+#include <vector>
+
+#include "base/random.h"
+
+namespace galaxy::push {
+namespace {
+
+constexpr std::array<std::string_view, 11> kHopFields = {"connection",
+                                                         "keep-alive",
+                                                         "proxy-connection",
+                                                         "proxy-authenticate",
+                                                         "te",
+                                                         "trailer",
+                                                         "transfer-encoding",
+                                                         "upgrade",
+                                                         "expect",
+                                                         "proxy-authorization",
+                                                         "http2-settings"};
+// Of the client's: they are set here, and only here.
+constexpr std::array<std::string_view, 4> kOurFields = {"x-request-id", "traceparent", "tracestate",
+                                                        "forwarded"};
+constexpr std::string_view kOurPrefix = "x-galaxy-";
+// What a Connection field may not have dropped on the way: framing, routing and what authenticates.
+constexpr std::array<std::string_view, 6> kEndFields = {"host",   "content-length", "authorization",
+                                                        "cookie", "content-type",   "origin"};
+
+template <size_t N>
+bool IsAmong(const std::array<std::string_view, N>& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+std::string WithDashes(std::string_view name) {
+  std::string text(name);
+  std::replace(text.begin(), text.end(), '_', '-');
+  return text;
+}
+
+bool IsIdentityField(std::string_view name) {
+  std::string text = WithDashes(name);
+  return text.starts_with(kOurPrefix) || IsAmong(kOurFields, text) ||
+         text.starts_with("x-forwarded-") || text == "x-real-ip";
+}
+
+// The fields that Connection names, lower case.
+std::vector<std::string> Nominated(const Headers& headers) {
+  std::vector<std::string> names;
+  for (const HeaderField& field : headers.fields()) {
+    if (field.name != "connection") continue;
+    std::string name;
+    for (char c : field.value + ",") {
+      if (c == ' ' || c == '\t') continue;
+      if (c != ',') {
+        name.push_back(c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c);
+      } else if (!name.empty()) {
+        names.push_back(std::exchange(name, {}));
+      }
+    }
+  }
+  return names;
+}
+
+bool IsDotSegment(std::string_view segment) {
+  std::string plain;
+  for (size_t i = 0; i < segment.size(); ++i) {
+    bool dot = segment.substr(i, 3) == "%2e" || segment.substr(i, 3) == "%2E";
+    plain.push_back(dot ? '.' : segment[i]);
+    if (dot) i += 2;
+  }
+  return plain == "." || plain == "..";
+}
+
+// Parsers disagree on what such paths mean; behind a prefix that decides who may pass, that is a
+// way around it.
+Status CheckPath(std::string_view path) {
+  std::string lower(path);
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  bool encoded = lower.find("%2f") != std::string::npos || lower.find("%5c") != std::string::npos ||
+                 lower.find('\\') != std::string::npos || lower.find("%00") != std::string::npos;
+  if (encoded) {
+    return Fail(Code::kBadRequest, "the path has an encoded slash, a backslash or a zero byte",
+                "path");
+  }
+  for (size_t at = 0; at <= path.size();) {
+    size_t end = std::min(path.find('/', at), path.size());
+    if (IsDotSegment(path.substr(at, end - at))) {
+      return Fail(Code::kBadRequest, "the path has a segment . or ..", "path");
+    }
+    at = end + 1;
+  }
+  return {};
+}
+
+std::string Hex(size_t bytes) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::vector<unsigned char> random(bytes);
+  RandomBytes(random);
+  std::string text;
+  for (unsigned char byte : random) {
+    text.push_back(kDigits[byte >> 4]);
+    text.push_back(kDigits[byte & 15]);
+  }
+  return text;
+}
+
+}  // namespace
+
+Result<RequestHead> ToApplication(const RequestHead& request, const ClientIdentity& who,
+                                  std::string_view request_id, std::string_view traceparent) {
+  if (Status status = CheckPath(request.path); !status) return std::unexpected(status.error());
+  std::vector<std::string> nominated = Nominated(request.headers);
+  for (const std::string& name : nominated) {
+    if (IsAmong(kEndFields, name) || IsIdentityField(name)) {
+      return Fail(Code::kBadRequest, "Connection names a field that is not of one hop",
+                  "connection");
+    }
+  }
+  RequestHead head{.method = request.method,
+                   .path = request.path,
+                   .query = request.query,
+                   .scheme = "http",
+                   .authority = request.authority};
+  std::string cookies;
+  for (const HeaderField& field : request.headers.fields()) {
+    bool dropped = IsAmong(kHopFields, field.name) || IsIdentityField(field.name) ||
+                   field.name == "host" ||
+                   std::find(nominated.begin(), nominated.end(), field.name) != nominated.end();
+    if (dropped) continue;
+    if (field.name != "cookie") {
+      head.headers.Add(field.name, field.value);
+    } else {
+      cookies += (cookies.empty() ? "" : "; ") + field.value;  // RFC 9113 8.2.3
+    }
+  }
+  if (!cookies.empty()) head.headers.Add("cookie", std::move(cookies));
+  head.headers.Add("x-galaxy-user-id", who.user_id);
+  head.headers.Add("x-galaxy-device-session-id", who.session_id);
+  head.headers.Add("x-request-id", std::string(request_id));
+  head.headers.Add("traceparent", std::string(traceparent));
+  head.headers.Add("x-forwarded-for", request.peer_host);
+  head.headers.Add("x-forwarded-proto", request.scheme.empty() ? "http" : request.scheme);
+  head.headers.Add("via", (request.version == 20 ? "2.0" : "1.1") + std::string(" galaxy-push"));
+  return head;
+}
+
+ResponseHead ToClient(const ResponseHead& response) {
+  std::vector<std::string> nominated = Nominated(response.headers);
+  ResponseHead head{.status = response.status, .headers = {}};
+  for (const HeaderField& field : response.headers.fields()) {
+    bool dropped = IsAmong(kHopFields, field.name) ||
+                   std::find(nominated.begin(), nominated.end(), field.name) != nominated.end();
+    if (!dropped) head.headers.Add(field.name, field.value);
+  }
+  return head;
+}
+
+Headers TrailersToClient(const Headers& trailers) {
+  return ToClient({.status = 200, .headers = trailers}).headers;
+}
+
+std::string NewTraceparent() { return "00-" + Hex(16) + "-" + Hex(8) + "-01"; }
+
+}  // namespace galaxy::push
