@@ -4,11 +4,12 @@
 #include <utility>
 
 #include "client/backoff.h"
-#include "client/key_source.h"
 #include "client/reconnect.h"
-#include "client/url.h"
 #include "client/websocket_client.h"
+#include "http/text_source.h"
+#include "http/url.h"
 #include "net/loop.h"
+#include "net/tls_files.h"
 
 namespace galaxy::push {
 namespace {
@@ -21,7 +22,7 @@ constexpr std::string_view kSubprotocol = "galaxy.push.v1";
 //                                   Paused
 class ListenerImpl final : public EventListener, WebSocketClientHandler {
  public:
-  ListenerImpl(Loop& loop, ListenerOptions options, ServerUrl url, std::unique_ptr<KeySource> keys,
+  ListenerImpl(Loop& loop, ListenerOptions options, ServerUrl url, std::unique_ptr<TextSource> keys,
                TokenSource token, EventListenerHandler& handler)
       : loop_(loop),
         options_(std::move(options)),
@@ -43,7 +44,7 @@ class ListenerImpl final : public EventListener, WebSocketClientHandler {
     refused_token_.clear();
     handler_.OnState("connecting", url_.address.ToString());
     session_.BeginConnection();
-    socket_ = WebSocketClient::Start(loop_, url_, {std::string(kSubprotocol)}, {},
+    socket_ = WebSocketClient::Start(loop_, url_, options_.tls, {std::string(kSubprotocol)}, {},
                                      options_.connect_timeout_ms, *this);
   }
 
@@ -53,8 +54,10 @@ class ListenerImpl final : public EventListener, WebSocketClientHandler {
   // --- keys
   void FetchKeys() {
     keys_fetched_ms_ = loop_.clock().MonoMs();
-    key_source_->Fetch([this](Result<PublicKeys::Snapshot> keys) {
+    key_source_->Fetch([this](Result<std::string> text) {
       if (ended_) return;
+      Result<PublicKeys::Snapshot> keys =
+          text ? PublicKeys::Parse(*text) : std::unexpected(text.error());
       if (!keys) return OnNoKeys(keys.error());
       bool first = !session_.has_keys();
       if (!first) paused_ = false;
@@ -179,7 +182,7 @@ class ListenerImpl final : public EventListener, WebSocketClientHandler {
   Loop& loop_;
   ListenerOptions options_;
   ServerUrl url_;
-  std::unique_ptr<KeySource> key_source_;
+  std::unique_ptr<TextSource> key_source_;
   TokenSource token_source_;
   EventListenerHandler& handler_;
   ListenerSession session_;
@@ -207,10 +210,17 @@ Result<std::unique_ptr<EventListener>> EventListener::Start(Loop& loop, Listener
   Result<ServerUrl> url = ServerUrl::Parse(options.url);
   if (!url) return std::unexpected(url.error());
   if (url->target == "/") url->target = "/v1/events";
+  if (url->tls() && !options.tls) {
+    Result<TlsSource> tls = TlsOfTheSystem({"http/1.1"});
+    if (!tls) return std::unexpected(tls.error());
+    options.tls = std::move(*tls);
+  }
   std::string place = options.jwks;
-  if (place.empty()) place = "http://" + url->address.ToString() + "/.well-known/jwks.json";
-  Result<std::unique_ptr<KeySource>> keys =
-      KeySource::Open(loop, place, options.connect_timeout_ms);
+  if (place.empty())
+    place =
+        (url->tls() ? "https://" : "http://") + url->address.ToString() + "/.well-known/jwks.json";
+  Result<std::unique_ptr<TextSource>> keys =
+      TextSource::Open(loop, place, {.timeout_ms = options.connect_timeout_ms, .tls = options.tls});
   if (!keys) return std::unexpected(keys.error());
   auto listener = std::make_unique<ListenerImpl>(loop, std::move(options), std::move(*url),
                                                  std::move(*keys), std::move(token), handler);

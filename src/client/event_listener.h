@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "client/listener_session.h"
+#include "net/connection.h"
 
 namespace galaxy::push {
 
@@ -17,8 +18,9 @@ class Loop;
 using TokenSource = std::function<Result<std::string>()>;
 
 struct ListenerOptions {
-  std::string url;   // ws://host:port, the path /v1/events when it has none
-  std::string jwks;  // a http:// URL or a file; empty: /.well-known/jwks.json of the gateway
+  std::string url;               // ws:// or wss://host:port, the path /v1/events when it has none
+  std::string jwks;              // a URL or a file; empty: /.well-known/jwks.json of the gateway
+  TlsSource tls;                 // for wss:// and https://; none: the system's roots
   std::string plane = "galaxy";  // the `issuer` that envelopes must have
   std::string cursor;            // resume after it; empty: a first connect
   uint64_t connect_timeout_ms = 5'000;

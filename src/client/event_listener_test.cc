@@ -338,8 +338,9 @@ TEST(EventListener, ATokenIsRefreshedWhileAFifthOfItsLifeIsLeft) {
 TEST(EventListener, WhatItCannotReachIsRefusedAtOnce) {
   Fixture f;
   ListenerOptions options;
-  options.url = "wss://127.0.0.1:1";
-  auto listener = EventListener::Start(f.loop, options, [] { return Result<std::string>("t"); }, f);
+  options.url = "ftp://127.0.0.1:1";
+  auto listener = EventListener::Start(
+      f.loop, options, [] { return Result<std::string>("t"); }, f);
   EXPECT_FALSE(listener);
 }
 

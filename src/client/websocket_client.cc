@@ -40,7 +40,7 @@ Result<ResponseHead> ParseResponseHead(std::string_view text) {
 
 class ClientImpl final : public WebSocketClient, ConnectionHandler, WebSocketHandler {
  public:
-  ClientImpl(Loop& loop, const ServerUrl& url, std::vector<std::string> subprotocols,
+  ClientImpl(Loop& loop, const ServerUrl& url, TlsSource tls, std::vector<std::string> subprotocols,
              Headers headers, WebSocketClientHandler& handler)
       : loop_(loop),
         url_(url),
@@ -49,6 +49,7 @@ class ClientImpl final : public WebSocketClient, ConnectionHandler, WebSocketHan
         handler_(handler),
         key_(NewWebSocketKey()) {
     limits_.message_bytes_max = 1 << 20;
+    if (url.tls()) socket_.tls = std::move(tls);
   }
   ~ClientImpl() override {
     if (destroyed_) *destroyed_ = true;
@@ -56,12 +57,13 @@ class ClientImpl final : public WebSocketClient, ConnectionHandler, WebSocketHan
 
   void Begin(uint64_t timeout_ms) {
     timeout_ = loop_.RunAfter(timeout_ms, [this] { Lost("no answer in time"); });
-    connector_ = Connector::Start(loop_, url_.address, {}, timeout_ms, [this](auto connection) {
-      if (!connection) return Lost(connection.error().message);
-      connection_ = std::move(*connection);
-      connection_->Start(*this);
-      SendUpgrade();
-    });
+    connector_ =
+        Connector::Start(loop_, url_.address, socket_, timeout_ms, [this](auto connection) {
+          if (!connection) return Lost(connection.error().message);
+          connection_ = std::move(*connection);
+          connection_->Start(*this);
+          SendUpgrade();
+        });
   }
 
   void SendText(std::string_view text) override { Send(WebSocketOpcode::kText, text); }
@@ -176,6 +178,7 @@ class ClientImpl final : public WebSocketClient, ConnectionHandler, WebSocketHan
 
   Loop& loop_;
   ServerUrl url_;
+  SocketOptions socket_;
   std::vector<std::string> subprotocols_;
   Headers headers_;
   WebSocketClientHandler& handler_;
@@ -195,11 +198,12 @@ class ClientImpl final : public WebSocketClient, ConnectionHandler, WebSocketHan
 }  // namespace
 
 std::unique_ptr<WebSocketClient> WebSocketClient::Start(Loop& loop, const ServerUrl& url,
+                                                        TlsSource tls,
                                                         std::vector<std::string> subprotocols,
                                                         Headers headers, uint64_t timeout_ms,
                                                         WebSocketClientHandler& handler) {
-  auto client =
-      std::make_unique<ClientImpl>(loop, url, std::move(subprotocols), std::move(headers), handler);
+  auto client = std::make_unique<ClientImpl>(loop, url, std::move(tls), std::move(subprotocols),
+                                             std::move(headers), handler);
   client->Begin(timeout_ms);
   return client;
 }

@@ -6,8 +6,9 @@
 #include <vector>
 
 #include "base/error.h"
-#include "client/url.h"
 #include "http/message.h"
+#include "http/url.h"
+#include "net/connection.h"
 
 namespace galaxy::push {
 
@@ -35,7 +36,8 @@ class WebSocketClientHandler {
 //   Limits     Messages of at most 1 MiB, a response head of 16 KiB, `timeout_ms` until OnOpen().
 class WebSocketClient {
  public:
-  static std::unique_ptr<WebSocketClient> Start(Loop& loop, const ServerUrl& url,
+  // `tls`: for a wss:// URL; an alpn of http/1.1 only.
+  static std::unique_ptr<WebSocketClient> Start(Loop& loop, const ServerUrl& url, TlsSource tls,
                                                 std::vector<std::string> subprotocols,
                                                 Headers headers, uint64_t timeout_ms,
                                                 WebSocketClientHandler& handler);

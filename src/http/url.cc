@@ -1,4 +1,4 @@
-#include "client/url.h"
+#include "http/url.h"
 
 namespace galaxy::push {
 namespace {
@@ -15,9 +15,8 @@ Result<ServerUrl> ServerUrl::Parse(std::string_view text) {
   if (mark == std::string_view::npos) return Bad(text, "it has no scheme, as in ws://127.0.0.1:80");
   ServerUrl url;
   url.scheme = text.substr(0, mark);
-  if (url.scheme == "wss" || url.scheme == "https")
-    return Bad(text, "TLS is not supported, use ws:// or http://");
-  if (url.scheme != "ws" && url.scheme != "http") return Bad(text, "the scheme is not ws or http");
+  if (url.scheme != "ws" && url.scheme != "http" && !url.tls())
+    return Bad(text, "the scheme is none of http, https, ws, wss");
   std::string_view rest = text.substr(mark + 3);
   if (rest.find('#') != std::string_view::npos) return Bad(text, "it has a fragment");
   size_t end = std::min(rest.find_first_of("/?"), rest.size());
@@ -25,7 +24,8 @@ Result<ServerUrl> ServerUrl::Parse(std::string_view text) {
   if (authority.find('@') != std::string::npos) return Bad(text, "it has a user name");
   size_t colon = authority.rfind(':');
   bool has_port = colon != std::string::npos && authority.find(']', colon) == std::string::npos;
-  Result<Address> address = Address::Parse(has_port ? authority : authority + ":80");
+  Result<Address> address =
+      Address::Parse(has_port ? authority : authority + (url.tls() ? ":443" : ":80"));
   if (!address) return Bad(text, address.error().message);
   url.address = *address;
   url.target = rest.substr(end);

@@ -1,4 +1,4 @@
-#include "client/url.h"
+#include "http/url.h"
 
 #include <gtest/gtest.h>
 
@@ -20,9 +20,21 @@ TEST(ServerUrl, PortAndPathMayBeMissing) {
   EXPECT_EQ(ServerUrl::Parse("ws://[::1]")->address, (Address{"::1", 80}));
 }
 
+TEST(ServerUrl, TlsHasAPortOfItsOwn) {
+  for (const char* text : {"https://push.example/a?b=c", "wss://push.example/a?b=c"}) {
+    auto url = ServerUrl::Parse(text);
+    ASSERT_TRUE(url);
+    EXPECT_TRUE(url->tls());
+    EXPECT_EQ(url->address, (Address{"push.example", 443}));
+    EXPECT_EQ(url->path(), "/a");
+    EXPECT_EQ(url->query(), "b=c");
+  }
+  EXPECT_FALSE(ServerUrl::Parse("ws://h")->tls());
+}
+
 TEST(ServerUrl, WhatWeCannotReachIsRefused) {
-  for (const char* text : {"", "127.0.0.1:80", "ftp://h/", "wss://h/", "https://h/", "ws://u@h/",
-                           "ws://h/#f", "ws://h:99999/", "ws:///x"})
+  for (const char* text : {"", "127.0.0.1:80", "ftp://h/", "wsss://h/", "ws://u@h/", "ws://h/#f",
+                           "ws://h:99999/", "ws:///x"})
     EXPECT_FALSE(ServerUrl::Parse(text)) << text;
 }
 
