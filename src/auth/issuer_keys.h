@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "auth/issuers_file.h"
+#include "auth/jwks.h"
+#include "base/error.h"
+#include "http/text_source.h"
+#include "net/loop.h"
+
+namespace galaxy::push {
+
+// IssuerKeys keeps the key sets of token issuers fresh while a process runs: files are read again
+// every `file_reload_ms`, URLs every `url_refresh_ms`, and at once when a token names a key that is
+// not there, at most once in `cooldown_ms` (docs/semantics.md 10.2). What does not come or does not
+// parse leaves the keys in use in use, so a login server that is down locks nobody out.
+//
+//   Threads   One loop. Callbacks come from it, never from within a call here but for Open().
+//   Errors    Open(): a file that does not load. A URL that does not answer is tried again every
+//             `retry_ms`; until it has once, ready() is false and nobody of that issuer gets in.
+class IssuerKeys {
+ public:
+  struct Options {
+    uint64_t file_reload_ms = 10'000;
+    uint64_t url_refresh_ms = 600'000;
+    uint64_t retry_ms = 10'000;
+    uint64_t cooldown_ms = 30'000;
+    TextSource::Options fetch;
+  };
+  struct Hooks {
+    // New keys of an issuer. For files also from within Open(), once each.
+    std::function<void(const std::string& issuer, Jwks::Snapshot keys)> on_keys;
+    std::function<void(const std::string& issuer, const Error& error)> on_failure;
+  };
+
+  static Result<std::unique_ptr<IssuerKeys>> Open(Loop& loop,
+                                                  const std::vector<IssuerSetting>& settings,
+                                                  Options options, Hooks hooks);
+  ~IssuerKeys();
+
+  // A token of `issuer` named a key that is not known.
+  void OnUnknownKey(std::string_view issuer);
+  // Every issuer has had keys.
+  bool ready() const;
+  uint64_t failures() const { return failures_; }
+
+ private:
+  struct Source {
+    std::string issuer;
+    std::unique_ptr<TextSource> text;
+    bool is_url = false;
+    bool loaded = false;
+    bool fetching = false;
+    uint64_t fetched_ms = 0;  // when the last fetch began
+    std::string last_text;
+    Timer timer;
+  };
+
+  IssuerKeys(Loop& loop, Options options, Hooks hooks)
+      : loop_(loop), options_(std::move(options)), hooks_(std::move(hooks)) {}
+  void Fetch(Source& source);
+  void OnText(Source& source, Result<std::string> text);
+  Status Take(Source& source, std::string text);
+
+  Loop& loop_;
+  const Options options_;
+  const Hooks hooks_;
+  uint64_t failures_ = 0;
+  std::vector<std::unique_ptr<Source>> sources_;
+};
+
+}  // namespace galaxy::push
