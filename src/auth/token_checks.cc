@@ -40,7 +40,7 @@ Status CheckSignature(const JwtParts& parts, const Jwks& keys) {
   if (key == nullptr)
     return RefuseToken("no key of the issuer fits the token's kid and alg", "kid");
   if (!key->Verify(parts.alg, parts.signed_text, parts.signature)) {
-    return RefuseToken("the signature of the token is wrong");
+    return RefuseToken("the signature of the token is wrong", "signature");
   }
   return {};
 }

@@ -1,0 +1,168 @@
+#include "backend/revocation_http.h"
+
+#include <gtest/gtest.h>
+
+#include "auth/mint.h"
+#include "backend/log_fixture.h"
+#include "http/http1_test_client.h"
+#include "http/server.h"
+#include "http/text.h"
+
+namespace galaxy::push {
+namespace {
+
+using Standard = RevocationEndpoints::Standard;
+
+class RevocationHttp : public testing::Test, public RequestHandler {
+ protected:
+  void OnRequest(Exchange& exchange) override {
+    bool logout = exchange.request().path == "/v1/backchannel-logout";
+    endpoints_.OnRequest(exchange,
+                         logout ? Standard::kBackChannelLogout : Standard::kSecurityEvent);
+  }
+  std::string Token(const std::string& typ, const std::string& claims) {
+    return SignCompact(R"({"alg":"EdDSA","typ":")" + typ + R"(","kid":")" + key_.kid() + "\"}",
+                       claims, key_);
+  }
+  std::string Logout(const std::string& jti, const std::string& more) {
+    std::string now = std::to_string(clock_.WallMs() / 1000);
+    return Token(
+        "logout+jwt",
+        R"({"iss":"idp","aud":"galaxy","iat":)" + now + R"(,"exp":)" + now + R"(,"jti":")" + jti +
+            R"(","events":{"http://schemas.openid.net/event/backchannel-logout":{}})" + more + "}");
+  }
+  std::string SecurityEvent(const std::string& jti) {
+    return Token(
+        "secevent+jwt",
+        R"({"iss":"idp","aud":"galaxy","iat":)" + std::to_string(clock_.WallMs() / 1000) +
+            R"(,"jti":")" + jti +
+            R"(","sub_id":{"format":"iss_sub","iss":"idp","sub":"ann"},"events":)"
+            R"({"https://schemas.openid.net/secevent/caep/event-type/session-revoked":{}}})");
+  }
+  // The whole answer; commits what was published meanwhile, if `commit`.
+  std::string Post(const std::string& path, const std::string& type, const std::string& body,
+                   bool commit = true) {
+    RawClient client(loop_, server_->bound());
+    client.Send("POST " + path + " HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Type: " +
+                type + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+    TurnUntil(loop_, [&] {
+      if (commit) f_.log->CommitOnce(f_.now_ms);
+      return client.ended || client.closed;
+    });
+    return client.received;
+  }
+  std::string PostLogout(const std::string& token) {
+    return Post("/v1/backchannel-logout", "application/x-www-form-urlencoded",
+                "x=1&logout_token=" + PercentEncode(token));
+  }
+  std::string PostEvent(const std::string& token) {
+    return Post("/v1/security-events", "application/secevent+jwt", token);
+  }
+  // "user/session reason" of each retained invalidation.
+  std::vector<std::string> Invalidations() {
+    std::vector<std::string> all;
+    MessageSplitter splitter;
+    auto page = f_.retained().Read({}, f_.ring().head());
+    splitter.Feed(page.bytes.bytes);
+    std::string_view framed;
+    while (*splitter.Next(framed)) {
+      EntryView view = *DecodePushEvent(EntryMessage(framed));
+      all.push_back(std::string(view.user_id) + "/" + std::string(view.device_session_id) + " " +
+                    std::string(view.reason));
+    }
+    return all;
+  }
+
+  LogFixture f_;
+  FakeClock clock_;
+  Loop loop_{clock_};
+  TokenKey key_ = TokenKey::Generate(TokenAlg::kEdDsa);
+  PublishIntake intake_{loop_, *f_.log};
+  RevocationTokens tokens_ = *RevocationTokens::Create(
+      {.issuers = {
+           {.issuer = "idp", .audience = "galaxy", .keys = *Jwks::Parse(key_.ToPublicJwks())}}});
+  RevocationEndpoints endpoints_{intake_, tokens_, clock_};
+  std::unique_ptr<HttpServer> server_ = *HttpServer::Open(loop_, {"127.0.0.1", 0}, {}, *this);
+};
+
+TEST_F(RevocationHttp, ALogoutBecomesAnInvalidation) {
+  std::string got = PostLogout(Logout("1", R"(,"sub":"ann","sid":"phone")"));
+  EXPECT_TRUE(got.starts_with("HTTP/1.1 200")) << got;
+  EXPECT_NE(got.find("cache-control: no-store"), std::string::npos);
+  EXPECT_TRUE(PostLogout(Logout("2", R"(,"sub":"bob")")).starts_with("HTTP/1.1 200"));
+  EXPECT_EQ(Invalidations(), (std::vector<std::string>{"ann/phone logout", "bob/ logout"}));
+}
+
+TEST_F(RevocationHttp, TheSameTokenAgainIsAnsweredAndDoesNothing) {
+  std::string token = Logout("1", R"(,"sub":"ann")");
+  PostLogout(token);
+  Cursor head = f_.ring().head();
+  EXPECT_TRUE(PostLogout(token).starts_with("HTTP/1.1 200"));
+  EXPECT_EQ(f_.ring().head(), head);
+  EXPECT_EQ(endpoints_.stats(Standard::kBackChannelLogout).repeated, 1u);
+}
+
+TEST_F(RevocationHttp, ALogoutWithoutItsUserIsRefusedWithTheReason) {
+  std::string got = PostLogout(Logout("1", R"(,"sid":"phone")"));
+  EXPECT_TRUE(got.starts_with("HTTP/1.1 400")) << got;
+  EXPECT_NE(got.find(R"("error":"invalid_request")"), std::string::npos) << got;
+  EXPECT_NE(got.find("without its user"), std::string::npos) << got;
+  EXPECT_TRUE(Invalidations().empty());
+}
+
+TEST_F(RevocationHttp, MalformedFormsAreRefused) {
+  std::string token = Logout("1", R"(,"sub":"ann")");
+  const std::string form = "application/x-www-form-urlencoded";
+  for (const std::string& body :
+       {std::string(), std::string("logout_token="), "logout_token=" + token + "&logout_token=x",
+        std::string("logout_token=%zz"), "token=" + token,
+        "logout_token=" + std::string(RevocationEndpoints::kBodyBytesMax, 'x')}) {
+    EXPECT_TRUE(Post("/v1/backchannel-logout", form, body).starts_with("HTTP/1.1 400"))
+        << body.substr(0, 40);
+  }
+  EXPECT_TRUE(Post("/v1/backchannel-logout", "application/json", "logout_token=" + token)
+                  .starts_with("HTTP/1.1 400"));
+  EXPECT_TRUE(Invalidations().empty());
+}
+
+TEST_F(RevocationHttp, ASecurityEventBecomesAnInvalidation) {
+  // RFC 8935 2.2
+  std::string got = PostEvent(SecurityEvent("1"));
+  EXPECT_TRUE(got.starts_with("HTTP/1.1 202")) << got;
+  EXPECT_EQ(Invalidations(), std::vector<std::string>{"ann/ session-revoked"});
+}
+
+TEST_F(RevocationHttp, ASecurityEventThatDoesNotHoldIsRefusedInTheStandardsWords) {
+  // RFC 8935 2.4
+  RevocationTokens others = *RevocationTokens::Create(
+      {.issuers = {
+           {.issuer = "idp", .audience = "elsewhere", .keys = *Jwks::Parse(key_.ToPublicJwks())}}});
+  std::swap(tokens_, others);
+  std::string got = PostEvent(SecurityEvent("1"));
+  EXPECT_TRUE(got.starts_with("HTTP/1.1 400")) << got;
+  EXPECT_NE(got.find(R"("err":"invalid_audience")"), std::string::npos) << got;
+  EXPECT_NE(got.find("content-language: en"), std::string::npos) << got;
+  std::swap(tokens_, others);
+  EXPECT_NE(PostEvent("no.jwt.here").find(R"("err":"invalid_request")"), std::string::npos);
+  key_ = TokenKey::Generate(TokenAlg::kEdDsa);
+  EXPECT_NE(PostEvent(SecurityEvent("1")).find(R"("err":"invalid_key")"), std::string::npos);
+  EXPECT_TRUE(Invalidations().empty());
+}
+
+TEST_F(RevocationHttp, WhatTheLogDoesNotTakeCanBeSentAgain) {
+  f_.log->Close();
+  EXPECT_TRUE(PostEvent(SecurityEvent("1")).starts_with("HTTP/1.1 503"));
+  EXPECT_TRUE(PostLogout(Logout("2", R"(,"sub":"ann")")).starts_with("HTTP/1.1 400"));
+  EXPECT_EQ(endpoints_.stats(Standard::kSecurityEvent).failed, 1u);
+  auto order = tokens_.VerifySecurityEvent(SecurityEvent("1"), clock_.WallMs());
+  EXPECT_FALSE(tokens_.Remembers(**order));
+}
+
+TEST_F(RevocationHttp, OtherMethodsAreNotAllowed) {
+  RawClient client(loop_, server_->bound());
+  client.Send("GET /v1/security-events HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_TRUE(client.Until("\r\n\r\n").starts_with("HTTP/1.1 405"));
+}
+
+}  // namespace
+}  // namespace galaxy::push
