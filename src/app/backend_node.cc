@@ -29,9 +29,10 @@ std::unique_ptr<Engine> MakeEngine(const BackendNodeOptions& options, const Cloc
 
 }  // namespace
 
-BackendNode::BackendNode(const BackendNodeOptions& options, Logger& logger)
+BackendNode::BackendNode(Loop& loop, const BackendNodeOptions& options, Logger& logger)
     : drain_ms_(options.drain_ms),
       logger_(logger),
+      watch_(loop, logger),
       admin_([this] { return backend_->Ready(); }, [this] { return backend_->Live(); }) {
   reflection_.Add(*backend::push::v1::PushEvent::descriptor()->file());
   reflection_.Add(*backend::publish::v1::PublishResult::descriptor()->file());
@@ -44,6 +45,52 @@ BackendNode::BackendNode(const BackendNodeOptions& options, Logger& logger)
                  [this](const RequestHead&) { return backend_->SubscriptionsJson(); });
 }
 
+Status BackendNode::OpenTls(const BackendNodeOptions& options, BackendConfig& config) {
+  auto files = OpenServerTls(options.tls);
+  if (!files) return std::unexpected(files.error());
+  tls_ = std::move(*files);
+  if (tls_) config.http.socket.tls = tls_->source();
+  watch_.Add("certificate", tls_.get());
+  return {};
+}
+
+Status BackendNode::OpenRoles(const BackendNodeOptions& options, BackendConfig& config) {
+  if (options.roles_file.empty()) return {};
+  auto load = [this, path = options.roles_file]() -> Result<bool> {
+    auto table = RoleTable::Load(path);
+    if (!table) return std::unexpected(table.error());
+    roles_ = std::move(*table);
+    return false;  // not worth a line each time
+  };
+  if (auto loaded = load(); !loaded) return std::unexpected(loaded.error());
+  watch_.Add("roles", load);
+  config.roles = [this] { return roles_; };
+  return {};
+}
+
+Status BackendNode::OpenIssuers(Loop& loop, const BackendNodeOptions& options,
+                                BackendConfig& config) {
+  if (options.issuers_file.empty()) return {};
+  auto settings = LoadIssuers(options.issuers_file);
+  if (!settings) return std::unexpected(settings.error());
+  auto tokens = RevocationTokens::Create({.issuers = IssuersWithoutKeys(*settings)});
+  if (!tokens) return std::unexpected(tokens.error());
+  revocation_tokens_ = std::make_shared<RevocationTokens>(std::move(*tokens));
+  config.revocation_tokens = revocation_tokens_;
+  auto keys = IssuerKeys::Open(
+      loop, *settings, {},
+      {.on_keys = [this](const std::string& issuer,
+                         Jwks::Snapshot set) { (void)revocation_tokens_->SetKeys(issuer, set); },
+       .on_failure =
+           [this](const std::string& issuer, const Error& error) {
+             logger_.Warn("The keys of an issuer were not reloaded.",
+                          {{"issuer", issuer}, {"reason", error.message}});
+           }});
+  if (!keys) return std::unexpected(keys.error());
+  issuer_keys_ = std::move(*keys);
+  return {};
+}
+
 Status BackendNode::Open(Loop& loop, const BackendNodeOptions& options) {
   BackendConfig config = options.config;
   config.publish.limits.payload.any_value = options.payload == "any";
@@ -52,6 +99,10 @@ Status BackendNode::Open(Loop& loop, const BackendNodeOptions& options) {
     if (!catalog) return std::unexpected(catalog.error());
     config.publish.limits.catalog = std::move(*catalog);
   }
+  Status ok = OpenTls(options, config);
+  if (ok) ok = OpenRoles(options, config);
+  if (ok) ok = OpenIssuers(loop, options, config);
+  if (!ok) return ok;
   config.on_log_failure = [&logger = logger_](const Error& error) { EndAtOnce(logger, error); };
   auto backend = Backend::Start(loop, std::move(config), MakeEngine(options, loop.clock()),
                                 [this](GrpcRouter& router) {
@@ -74,11 +125,13 @@ Status BackendNode::Open(Loop& loop, const BackendNodeOptions& options) {
 Result<std::unique_ptr<BackendNode>> BackendNode::Start(Loop& loop,
                                                         const BackendNodeOptions& options,
                                                         Logger& logger) {
-  if (Status ok = CheckPlaintext("listen", options.config.listen, options.plaintext); !ok)
+  if (Status ok =
+          CheckPlaintext("listen", options.config.listen, options.plaintext, options.tls.enabled());
+      !ok)
     return std::unexpected(ok.error());
   if (Status ok = CheckPlaintext("admin", options.admin, options.plaintext); !ok)
     return std::unexpected(ok.error());
-  std::unique_ptr<BackendNode> node(new BackendNode(options, logger));
+  std::unique_ptr<BackendNode> node(new BackendNode(loop, options, logger));
   if (Status ok = node->Open(loop, options); !ok) return std::unexpected(ok.error());
   return node;
 }

@@ -3,7 +3,9 @@
 #include <functional>
 #include <memory>
 
+#include "app/file_watch.h"
 #include "app/node_options.h"
+#include "auth/issuer_keys.h"
 #include "backend/backend.h"
 #include "grpc/health.h"
 #include "grpc/reflection.h"
@@ -27,11 +29,19 @@ class BackendNode {
   void Drain(std::function<void()> done);
 
  private:
-  BackendNode(const BackendNodeOptions& options, Logger& logger);
+  BackendNode(Loop& loop, const BackendNodeOptions& options, Logger& logger);
   Status Open(Loop& loop, const BackendNodeOptions& options);
+  Status OpenTls(const BackendNodeOptions& options, BackendConfig& config);
+  Status OpenRoles(const BackendNodeOptions& options, BackendConfig& config);
+  Status OpenIssuers(Loop& loop, const BackendNodeOptions& options, BackendConfig& config);
 
   const uint64_t drain_ms_;
   Logger& logger_;
+  FileWatch watch_;
+  std::unique_ptr<TlsFiles> tls_;
+  std::shared_ptr<const RoleTable> roles_;
+  std::shared_ptr<RevocationTokens> revocation_tokens_;
+  std::unique_ptr<IssuerKeys> issuer_keys_;
   GrpcHealth health_;
   GrpcReflection reflection_;
   std::unique_ptr<Backend> backend_;

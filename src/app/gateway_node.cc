@@ -41,7 +41,8 @@ void AppendSessionJson(const GatewaySessionInfo& session, std::string& out) {
 
 }  // namespace
 
-GatewayNode::GatewayNode(Logger& logger) : logger_(logger), admin_([this] { return Ready(); }) {
+GatewayNode::GatewayNode(Loop& loop, Logger& logger)
+    : logger_(logger), watch_(loop, logger), admin_([this] { return Ready(); }) {
   admin_.AddCollector([this](MetricList& out) { gateway_->CollectMetrics(out); });
   admin_.AddCollector(CollectProcessMetrics);
   admin_.AddJson("/v1/sessions",
@@ -52,12 +53,28 @@ GatewayNode::GatewayNode(Logger& logger) : logger_(logger), admin_([this] { retu
   });
 }
 
+Status GatewayNode::OpenTls(const GatewayNodeOptions& options, GatewayConfig& config) {
+  auto files = OpenServerTls(options.tls);
+  if (!files) return std::unexpected(files.error());
+  tls_ = std::move(*files);
+  if (tls_) config.listen_tls = tls_->source();
+  watch_.Add("certificate", tls_.get());
+  auto access = OpenBackendAccess(options.backend);
+  if (!access) return std::unexpected(access.error());
+  backend_ = std::move(*access);
+  config.backend_tls = backend_.access.tls;
+  config.backend_name = backend_.access.tls_name;
+  watch_.Add("certificate for the backend", backend_.files.get());
+  return {};
+}
+
 Status GatewayNode::Open(Loop& loop, const GatewayNodeOptions& options) {
   if (Status ok = MakeFolder(options.config.data_dir); !ok) return ok;
   auto keys = GatewayKeys::Load(options.config, loop.clock().WallMs());
   if (!keys) return std::unexpected(keys.error());
   GatewayConfig config = options.config;
   config.refuse_unknown = options.on_unknown == "refuse";
+  if (Status ok = OpenTls(options, config); !ok) return ok;
   auto gateway = Gateway::Open(loop, std::move(config), std::move(*keys));
   if (!gateway) return std::unexpected(gateway.error());
   gateway_ = std::move(*gateway);
@@ -83,13 +100,17 @@ Status GatewayNode::Open(Loop& loop, const GatewayNodeOptions& options) {
 Result<std::unique_ptr<GatewayNode>> GatewayNode::Start(Loop& loop,
                                                         const GatewayNodeOptions& options,
                                                         Logger& logger) {
-  if (Status ok = CheckPlaintext("listen", options.config.listen, options.plaintext); !ok)
+  if (Status ok =
+          CheckPlaintext("listen", options.config.listen, options.plaintext, options.tls.enabled());
+      !ok)
     return std::unexpected(ok.error());
   if (Status ok = CheckPlaintext("admin", options.admin, options.plaintext); !ok)
     return std::unexpected(ok.error());
-  if (Status ok = CheckPlaintext("backend", options.config.backend, options.plaintext); !ok)
+  if (Status ok = CheckPlaintext("backend", options.config.backend, options.plaintext,
+                                 options.backend.tls());
+      !ok)
     return std::unexpected(ok.error());
-  std::unique_ptr<GatewayNode> node(new GatewayNode(logger));
+  std::unique_ptr<GatewayNode> node(new GatewayNode(loop, logger));
   if (Status ok = node->Open(loop, options); !ok) return std::unexpected(ok.error());
   return node;
 }

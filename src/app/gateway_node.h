@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 
+#include "app/file_watch.h"
 #include "app/node_options.h"
 #include "gateway/gateway.h"
 #include "http/server.h"
@@ -24,12 +25,16 @@ class GatewayNode {
   void Drain(std::function<void()> done);
 
  private:
-  explicit GatewayNode(Logger& logger);
+  GatewayNode(Loop& loop, Logger& logger);
   Status Open(Loop& loop, const GatewayNodeOptions& options);
+  Status OpenTls(const GatewayNodeOptions& options, GatewayConfig& config);
   Status Ready() const;
   Result<std::string> SessionsJson(const RequestHead& request) const;
 
   Logger& logger_;
+  FileWatch watch_;
+  std::unique_ptr<TlsFiles> tls_;
+  OpenedAccess backend_;
   std::unique_ptr<Gateway> gateway_;
   AdminHandler admin_;
   std::unique_ptr<HttpServer> admin_server_;

@@ -1,6 +1,7 @@
 #include "app/commands.h"
 #include "app/entry_json.h"
 #include "app/terminal.h"
+#include "app/tls_options.h"
 #include "app/tool_run.h"
 #include "client/publisher.h"
 #include "ops/exit_code.h"
@@ -15,6 +16,7 @@ class InvalidateCommand final : public Command {
                      .text = "The backend's --listen address.",
                      .fallback = "127.0.0.1:7400"},
                     backend_);
+    AddBackendAccessOptions(table_, /*with_bearer=*/true, access_options_);
     table_.Text({.name = "user", .text = "Whose session.", .required = true, .command_line = true},
                 user_);
     table_.Text({.name = "session",
@@ -48,22 +50,23 @@ class InvalidateCommand final : public Command {
 
   int Run() override {
     auto run = ToolRun::Create();
-    if (!run) {
-      Complain("invalidate", run.error().message);
-      return kExitFailed;
+    auto access = OpenBackendAccess(access_options_);
+    if (!run || !access) {
+      Complain("invalidate", (run ? access.error() : run.error()).message);
+      return run ? kExitUsage : kExitFailed;
     }
     int code = kExitFailed;
     Loop& loop = (*run)->loop();
     LineOutput output(loop);
-    auto call = ClientInvalidation::Start(loop, backend_, user_, session_, reason_, timeout_ms_,
-                                          [&](Result<std::string> cursor) {
-                                            if (cursor)
-                                              output.Line("{\"cursor\":\"" + *cursor + "\"}");
-                                            if (!cursor)
-                                              Complain("invalidate", cursor.error().message);
-                                            code = cursor ? kExitOk : StatusOf(cursor.error());
-                                            loop.Stop();
-                                          });
+    auto call = ClientInvalidation::Start(
+        loop, backend_, user_, session_, reason_, timeout_ms_,
+        [&](Result<std::string> cursor) {
+          if (cursor) output.Line("{\"cursor\":\"" + *cursor + "\"}");
+          if (!cursor) Complain("invalidate", cursor.error().message);
+          code = cursor ? kExitOk : StatusOf(cursor.error());
+          loop.Stop();
+        },
+        access->access);
     loop.Run();
     return code;
   }
@@ -76,6 +79,7 @@ class InvalidateCommand final : public Command {
 
   OptionTable table_{"invalidate"};
   Address backend_;
+  BackendAccessOptions access_options_;
   std::string user_, session_, reason_;
   uint64_t timeout_ms_ = 0;
 };

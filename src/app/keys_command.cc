@@ -1,6 +1,7 @@
 #include <cstdio>
 
 #include "app/commands.h"
+#include "app/dev_ca.h"
 #include "app/terminal.h"
 #include "auth/mint.h"
 #include "base/clock.h"
@@ -17,18 +18,20 @@ class KeysCommand final : public Command {
     table_.Text(
         {.name = "action",
          .text = "What to do: make a token key, make or extend an envelope key set, or print "
-                 "the public part of either.",
+                 "the public part of either; make a certificate authority for development with "
+                 "the certificates of a plane.",
          .placeholder = "ACTION",
-         .choices = {"generate", "envelope", "public"},
+         .choices = {"generate", "envelope", "public", "dev-ca"},
          .required = true,
          .positional = true,
          .command_line = true},
         action_);
-    table_.Text({.name = "out",
-                 .text = "generate, envelope: the private file to write, mode 0600.",
-                 .placeholder = "FILE",
-                 .command_line = true},
-                out_);
+    table_.Text(
+        {.name = "out",
+         .text = "generate, envelope: the private file to write, mode 0600; dev-ca: the folder.",
+         .placeholder = "FILE",
+         .command_line = true},
+        out_);
     table_.Text(
         {.name = "jwks",
          .text = "generate, envelope: also write the public key set here; public: not used.",
@@ -57,6 +60,24 @@ class KeysCommand final : public Command {
                        .high = "30d",
                        .command_line = true},
                       not_before_ms_);
+    table_.List({.name = "hosts",
+                 .text = "dev-ca: names and addresses of the servers, besides localhost.",
+                 .placeholder = "HOST,…",
+                 .command_line = true},
+                dev_ca_.hosts);
+    table_.List({.name = "gateways",
+                 .text = "dev-ca: the ids of the gateways, each of which gets a certificate.",
+                 .fallback = "gw-1",
+                 .placeholder = "ID,…",
+                 .command_line = true},
+                dev_ca_.gateways);
+    table_.DurationS({.name = "lifetime",
+                      .text = "dev-ca: how long the certificates are good for.",
+                      .fallback = "30d",
+                      .low = "1m",
+                      .high = "400d",
+                      .command_line = true},
+                     dev_ca_.lifetime_s);
   }
   OptionTable& options() override { return table_; }
   std::string_view summary() const override {
@@ -68,12 +89,14 @@ class KeysCommand final : public Command {
            "    galaxy-push keys generate --out login-key.json --jwks login-jwks.json\n"
            "    galaxy-push keys envelope --out envelope-keys.json\n"
            "    galaxy-push keys envelope --out envelope-keys.json --add --not-before 10m\n"
-           "    galaxy-push keys public --in envelope-keys.json\n";
+           "    galaxy-push keys public --in envelope-keys.json\n"
+           "    galaxy-push keys dev-ca --out dev-ca --gateways gw-1,gw-2\n";
   }
 
   int Run() override {
     Status done = action_ == "generate"   ? Generate()
                   : action_ == "envelope" ? Envelope()
+                  : action_ == "dev-ca"   ? DevCa()
                                           : Public();
     if (done) return kExitOk;
     Complain("keys", done.error().message);
@@ -120,6 +143,13 @@ class KeysCommand final : public Command {
     return ok ? WritePublic((*set)->public_jwks()) : ok;
   }
 
+  Status DevCa() {
+    if (Status ok = NeedOut(); !ok) return ok;
+    dev_ca_.folder = out_;
+    dev_ca_.now_s = Clock::Real().WallMs() / 1000;
+    return MakeDevCa(dev_ca_);
+  }
+
   Status Public() {
     if (in_.empty())
       return Fail(Code::kInvalidArgument, "option in is required: give --in FILE", "in");
@@ -135,6 +165,7 @@ class KeysCommand final : public Command {
 
   OptionTable table_{"keys"};
   std::string action_, out_, jwks_, in_, alg_;
+  DevCaRequest dev_ca_;
   bool add_ = false;
   uint64_t not_before_ms_ = 0;
 };

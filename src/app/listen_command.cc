@@ -4,6 +4,7 @@
 #include "app/tool_run.h"
 #include "base/file.h"
 #include "client/event_listener.h"
+#include "net/tls_files.h"
 #include "ops/exit_code.h"
 
 namespace galaxy::push {
@@ -99,11 +100,13 @@ class ListenRun final : public EventListenerHandler {
 class ListenCommand final : public Command {
  public:
   ListenCommand() {
-    table_.Text({.name = "url",
-                 .text = "The gateway: ws://HOST:PORT, the path is /v1/events unless it is given.",
-                 .fallback = "ws://127.0.0.1:7410/v1/events",
-                 .placeholder = "URL"},
-                listener_.url);
+    table_.Text(
+        {.name = "url",
+         .text =
+             "The gateway: ws:// or wss://HOST:PORT, the path is /v1/events unless it is given.",
+         .fallback = "ws://127.0.0.1:7410/v1/events",
+         .placeholder = "URL"},
+        listener_.url);
     table_.Text({.name = "token",
                  .text = "The client's token; other users of this machine can see it, prefer "
                          "--token-file.",
@@ -114,10 +117,15 @@ class ListenCommand final : public Command {
                  .placeholder = "FILE"},
                 token_file_);
     table_.Text({.name = "jwks",
-                 .text = "The envelope keys to trust: a http:// URL or a file; by default the "
+                 .text = "The envelope keys to trust: a URL or a file; by default the "
                          "gateway's /.well-known/jwks.json.",
                  .placeholder = "URL|FILE"},
                 listener_.jwks);
+    table_.Text({.name = "ca",
+                 .text = "For wss and https: the CAs that may sign the server's certificate, PEM; "
+                         "without it those that the system trusts.",
+                 .placeholder = "FILE"},
+                ca_file_);
     table_.Text({.name = "plane",
                  .text = "The issuer that envelopes must have, the gateway's --plane.",
                  .fallback = "galaxy"},
@@ -165,6 +173,17 @@ class ListenCommand final : public Command {
       Result<std::string> kept = ReadFile(state_file_);
       if (kept) listener_.cursor = Trimmed(std::move(*kept));
     }
+    std::unique_ptr<TlsFiles> ca;
+    if (!ca_file_.empty()) {
+      auto files =
+          TlsFiles::Open(TlsFiles::Side::kClient, {.ca_file = ca_file_, .alpn = {"http/1.1"}});
+      if (!files) {
+        Complain("listen", files.error().message);
+        return kExitUsage;
+      }
+      ca = std::move(*files);
+      listener_.tls = ca->source();
+    }
     auto run = ToolRun::Create();
     if (!run) {
       Complain("listen", run.error().message);
@@ -193,7 +212,7 @@ class ListenCommand final : public Command {
 
   OptionTable table_{"listen"};
   ListenerOptions listener_;
-  std::string token_, token_file_, state_file_;
+  std::string token_, token_file_, state_file_, ca_file_;
   uint64_t count_ = 0;
 };
 

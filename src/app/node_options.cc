@@ -391,6 +391,20 @@ void AddBackendOptions(OptionTable& table, BackendNodeOptions& options) {
                   .text = "Where operators look: /metrics, /livez, /readyz, /v1/subscriptions.",
                   .fallback = "127.0.0.1:7401"},
                  options.admin);
+  AddServerTlsOptions(table, "gateways and producers",
+                      "The CAs whose client certificates are believed; a gateway's id must be "
+                      "among the names of its certificate.",
+                      options.tls);
+  table.Text({.name = "roles",
+              .text = "Who may do what, by certificate or key (docs/security.md); without it "
+                      "everybody who reaches the port.",
+              .placeholder = "FILE"},
+             options.roles_file);
+  table.Text({.name = "issuers",
+              .text = "Whose logout and security event tokens end sessions (docs/publishing.md, "
+                      "\"Ways to revoke\"); without it those endpoints are not there.",
+              .placeholder = "FILE"},
+             options.issuers_file);
   AddLogOptions(table, options);
   AddPublishOptions(table, options);
   AddPushOptions(table, options);
@@ -408,6 +422,8 @@ void AddGatewayOptions(OptionTable& table, GatewayNodeOptions& options) {
                           "/v1/confirm-unknown.",
                   .fallback = "127.0.0.1:7411"},
                  options.admin);
+  AddServerTlsOptions(table, "clients", "", options.tls);
+  AddBackendAccessOptions(table, /*with_bearer=*/false, options.backend);
   AddFeedOptions(table, options.config);
   AddFreshnessOptions(table, options);
   AddKeyOptions(table, options.config);
@@ -429,8 +445,8 @@ void AddProcessOptions(OptionTable& table, ProcessOptions& options) {
              options.log_level);
 }
 
-Status CheckPlaintext(std::string_view option, const Address& address, bool plaintext) {
-  if (plaintext || address.IsLoopback()) return {};
+Status CheckPlaintext(std::string_view option, const Address& address, bool plaintext, bool tls) {
+  if (tls || plaintext || address.IsLoopback()) return {};
   return Fail(Code::kInvalidArgument,
               "option " + std::string(option) + ": " + address.ToString() +
                   " is off loopback and would be plaintext; --plaintext allows it",

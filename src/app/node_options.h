@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "app/tls_options.h"
 #include "backend/backend.h"
 #include "gateway/config.h"
 #include "net/address.h"
@@ -20,13 +21,18 @@ struct BackendNodeOptions {
   std::string payload = "object";
   std::string catalog_file;  // empty: every kind
   uint64_t drain_ms = 5'000;
-  bool plaintext = false;  // off loopback, see docs/semantics.md 10.1
+  ServerTlsOptions tls;      // of the public port
+  std::string roles_file;    // docs/semantics.md 10.1; empty: no roles
+  std::string issuers_file;  // whose logout and security event tokens are believed; empty: nobody's
+  bool plaintext = false;    // off loopback, see docs/semantics.md 10.1
 };
 
 struct GatewayNodeOptions {
   GatewayConfig config;
   Address admin;
   std::string on_unknown = "admit";  // docs/semantics.md 9.3
+  ServerTlsOptions tls;              // of the clients' port
+  BackendAccessOptions backend;
   bool plaintext = false;
 };
 
@@ -44,6 +50,7 @@ void AddProcessOptions(OptionTable& table, ProcessOptions& options);
 
 // docs/semantics.md 10.1: an address off loopback is refused unless `plaintext` is set. Names the
 // option at fault.
-Status CheckPlaintext(std::string_view option, const Address& address, bool plaintext);
+Status CheckPlaintext(std::string_view option, const Address& address, bool plaintext,
+                      bool tls = false);
 
 }  // namespace galaxy::push

@@ -7,6 +7,7 @@
 
 #include "app/commands.h"
 #include "app/publish_run.h"
+#include "app/tls_options.h"
 #include "app/tool_run.h"
 #include "base/file.h"
 #include "ops/exit_code.h"
@@ -45,6 +46,7 @@ class PublishCommand final : public Command {
                      .text = "The backend's --listen address.",
                      .fallback = "127.0.0.1:7400"},
                     run_.backend);
+    AddBackendAccessOptions(table_, /*with_bearer=*/true, access_options_);
     Event("user", "Publish one event for this user instead of reading lines.", user_);
     Event("session", "The one event: for this device session only.", session_);
     Event("kind", "The one event: its kind.", kind_);
@@ -93,6 +95,9 @@ class PublishCommand final : public Command {
       return Wrong("option user is required for one event: give --user");
     auto run = ToolRun::Create();
     if (!run) return Wrong(run.error().message);
+    auto access = OpenBackendAccess(access_options_);
+    if (!access) return Wrong(access.error().message);
+    run_.access = access->access;
     return user_.empty() ? RunLines((*run)->loop()) : RunOne((*run)->loop());
   }
 
@@ -137,6 +142,7 @@ class PublishCommand final : public Command {
 
   OptionTable table_{"publish"};
   PublishRun::Options run_;
+  BackendAccessOptions access_options_;
   std::string user_, session_, kind_, payload_, event_id_, request_id_, trace_id_, file_;
 };
 

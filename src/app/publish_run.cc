@@ -40,6 +40,7 @@ PublishRun::PublishRun(Loop& loop, Options options)
       heard_ms_(started_ms_) {
   PublisherLimits limits;
   limits.connect_timeout_ms = options_.timeout_ms;
+  limits.access = options_.access;
   publisher_ = EventPublisher::Start(loop_, options_.backend, limits, *this);
   WatchSilence();
 }

@@ -22,6 +22,7 @@ class PublishRun final : public PublisherHandler {
  public:
   struct Options {
     Address backend;
+    BackendAccess access;
     bool quiet = false;
     uint64_t timeout_ms = 10'000;  // without any outcome while some are awaited
   };

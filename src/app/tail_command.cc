@@ -5,6 +5,7 @@
 #include "app/commands.h"
 #include "app/entry_json.h"
 #include "app/terminal.h"
+#include "app/tls_options.h"
 #include "app/tool_run.h"
 #include "base/ids.h"
 #include "client/entry_subscriber.h"
@@ -67,6 +68,7 @@ class TailCommand final : public Command {
                      .text = "The backend's --listen address.",
                      .fallback = "127.0.0.1:7400"},
                     backend_);
+    AddBackendAccessOptions(table_, /*with_bearer=*/true, access_options_);
     table_.Text({.name = "id",
                  .text = "The gateway_client_id; by default tail-<host>-<pid>, which displaces no "
                          "gateway.",
@@ -120,9 +122,10 @@ class TailCommand final : public Command {
       return kExitUsage;
     }
     auto run = ToolRun::Create();
-    if (!run) {
-      Complain("tail", run.error().message);
-      return kExitFailed;
+    auto access = OpenBackendAccess(access_options_);
+    if (!run || !access) {
+      Complain("tail", (run ? access.error() : run.error()).message);
+      return run ? kExitUsage : kExitFailed;
     }
     Loop& loop = (*run)->loop();
     TailRun tail(loop, count_, canaries_);
@@ -131,6 +134,7 @@ class TailCommand final : public Command {
     options.cursor = cursor_;
     if (since_ms_ != 0) options.since_ms = loop.clock().WallMs() - since_ms_;
     options.all_invalidations = invalidations_;
+    options.access = access->access;
     auto subscriber = EntrySubscriber::Start(loop, backend_, std::move(options), tail);
     loop.Run();
     return tail.exit_code();
@@ -139,6 +143,7 @@ class TailCommand final : public Command {
  private:
   OptionTable table_{"tail"};
   Address backend_;
+  BackendAccessOptions access_options_;
   std::string id_, cursor_;
   uint64_t since_ms_ = 0;
   uint64_t count_ = 0;

@@ -46,12 +46,10 @@ Result<IssuerSetting> ReadIssuer(const json& object, const std::string& name) {
 
 // As the token verifier would, but for the keys.
 Status CheckTogether(const std::vector<IssuerSetting>& settings) {
-  std::vector<TokenIssuer> issuers;
-  auto none = *Jwks::Parse(R"({"keys":[]})");
-  for (size_t i = 0; i < settings.size(); ++i) {
-    issuers.push_back(settings[i].issuer);
-    issuers.back().keys = none;
-    if (Status status = CheckIssuers(issuers); !status) {
+  std::vector<TokenIssuer> all = IssuersWithoutKeys(settings);
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (Status status = CheckIssuers({all.begin(), all.begin() + static_cast<ptrdiff_t>(i) + 1});
+        !status) {
       std::string name = "issuers[" + std::to_string(i) + "]." + status.error().field;
       return Fail(Code::kInvalidArgument, name + ": " + status.error().message, name);
     }
@@ -78,6 +76,16 @@ Result<std::vector<IssuerSetting>> ParseIssuers(std::string_view text) {
   }
   if (Status status = CheckTogether(settings); !status) return std::unexpected(status.error());
   return settings;
+}
+
+std::vector<TokenIssuer> IssuersWithoutKeys(const std::vector<IssuerSetting>& settings) {
+  auto none = *Jwks::Parse(R"({"keys":[]})");
+  std::vector<TokenIssuer> issuers;
+  for (const IssuerSetting& setting : settings) {
+    issuers.push_back(setting.issuer);
+    issuers.back().keys = none;
+  }
+  return issuers;
 }
 
 Result<std::vector<IssuerSetting>> LoadIssuers(const std::string& path) {

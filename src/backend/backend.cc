@@ -19,13 +19,27 @@ constexpr uint64_t kHungMs = 60'000;
 Backend::Backend(Loop& loop, BackendConfig config, std::unique_ptr<Log> log)
     : loop_(loop),
       config_(std::move(config)),
+      access_(config_.roles),
       log_(std::move(log)),
       intake_(loop, *log_),
       publish_(intake_, loop.clock(), config_.publish),
       canary_(loop, intake_, config_.push.canary_ms),
-      push_(loop, *log_, config_.push, [this] { canary_.OnAccept(); }),
+      push_(loop, *log_, PushOptions(), [this] { canary_.OnAccept(); }),
       router_(this, {}),
-      started_ms_(loop.clock().MonoMs()) {}
+      started_ms_(loop.clock().MonoMs()) {
+  router_.SetGuard([this](const RequestHead& request) { return access_.Check(request); });
+  if (config_.revocation_tokens) {
+    revocation_.emplace(intake_, *config_.revocation_tokens, loop.clock());
+  }
+}
+
+PushService::Options Backend::PushOptions() const {
+  PushService::Options options = config_.push;
+  options.check_id = [this](const PeerProof& proof, std::string_view id) {
+    return access_.CheckGatewayId(proof, id);
+  };
+  return options;
+}
 
 Backend::~Backend() = default;
 
@@ -71,9 +85,18 @@ Status Backend::Live() const {
 
 void Backend::OnRequest(Exchange& exchange) {
   const RequestHead& request = exchange.request();
+  if (revocation_ && request.path == kBackChannelLogoutPath) {
+    return revocation_->OnRequest(exchange, RevocationEndpoints::Standard::kBackChannelLogout);
+  }
+  if (revocation_ && request.path == kSecurityEventsPath) {
+    return revocation_->OnRequest(exchange, RevocationEndpoints::Standard::kSecurityEvent);
+  }
   bool events = request.path == "/v1/events";
   if (!events && request.path != "/v1/invalidations") {
     return RespondProblem(exchange, {Code::kNotFound, "there is nothing at this path", {}});
+  }
+  if (Status allowed = access_.Check(request); !allowed) {
+    return RespondProblem(exchange, allowed.error());
   }
   if (request.method != "POST") {
     ProblemResponse problem = Problem({Code::kMethodNotAllowed, "use POST", {}});

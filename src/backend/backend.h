@@ -6,10 +6,12 @@
 #include <optional>
 #include <vector>
 
+#include "backend/access.h"
 #include "backend/canary.h"
 #include "backend/publish_intake.h"
 #include "backend/publish_service.h"
 #include "backend/push_service.h"
+#include "backend/revocation_http.h"
 #include "base/error.h"
 #include "grpc/server.h"
 #include "http/exchange.h"
@@ -28,7 +30,11 @@ struct BackendConfig {
   Log::Options log;
   PublishService::Options publish;
   PushService::Options push;  // push.canary_ms is the canary interval (docs/semantics.md 4.9)
-  HttpLimits http;
+  HttpLimits http;            // http.socket.tls: TLS on the public port
+  // Who may do what there (docs/semantics.md 10.1); none: whoever reaches it.
+  Access::TableSource roles;
+  // What identity providers' tokens are held against; null: their endpoints are not there.
+  std::shared_ptr<RevocationTokens> revocation_tokens;
   // The log's engine has failed for good (Log::SetOnFatal): called once, on the log thread, to end
   // the process. Without one it is aborted.
   std::function<void(const Error&)> on_log_failure;
@@ -59,7 +65,8 @@ struct BackendStats {
 // of an entry from publish to the gateways' streams.
 //
 // On its public port it serves the Push and Publisher services over gRPC, and over HTTP/1.1 and
-// HTTP/2 POST /v1/events and POST /v1/invalidations (docs/publishing.md).
+// HTTP/2 POST /v1/events and POST /v1/invalidations, and where it is set up POST
+// /v1/backchannel-logout and /v1/security-events (docs/publishing.md).
 //
 //   Threads   The loop's only; it starts and joins the log thread itself.
 //   Lifetime  Loop outlives it. Destroying it commits what was accepted, without telling anybody;
@@ -100,15 +107,18 @@ class Backend final : private RequestHandler {
  private:
   Backend(Loop& loop, BackendConfig config, std::unique_ptr<Log> log);
   void OnRequest(Exchange& exchange) override;  // what is not gRPC
+  PushService::Options PushOptions() const;
   void RunLog();
 
   Loop& loop_;
   const BackendConfig config_;
+  const Access access_;
   std::unique_ptr<Log> log_;
   PublishIntake intake_;
   PublishService publish_;
   Canary canary_;
   PushService push_;
+  std::optional<RevocationEndpoints> revocation_;
   GrpcRouter router_;
   std::unique_ptr<HttpServer> server_;
   std::unique_ptr<LogThread> log_thread_;  // one of the two

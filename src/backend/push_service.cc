@@ -1,6 +1,7 @@
 #include "backend/push_service.h"
 
 #include "backend/push_stream.h"
+#include "http/text.h"
 
 namespace galaxy::push {
 
@@ -20,6 +21,11 @@ PushService::~PushService() = default;
 void PushService::AddTo(GrpcRouter& router) {
   router.Add("/galaxy.backend.push.v1.Push/SubscribePush",
              [this](GrpcServerCall& call) { return std::make_unique<PushStream>(*this, call); });
+}
+
+Status PushService::CheckGatewayId(const GrpcServerCall& call, std::string_view id) const {
+  if (!options_.check_id) return {};
+  return options_.check_id({call.tls_peer(), BearerToken(call.metadata())}, id);
 }
 
 Result<std::shared_ptr<Subscription>> PushService::Accept(const SubscribeRequest& request) {

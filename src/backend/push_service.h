@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "auth/roles.h"
 #include "backend/handle.h"
 #include "backend/subscriptions.h"
 #include "base/error.h"
@@ -37,6 +38,8 @@ class PushService {
     uint64_t slow_ms = 10'000;   // docs/semantics.md 6.2
     uint64_t sweep_ms = 1'000;   // how often streams are checked for it
     uint64_t canary_ms = 5'000;  // told to gateways (4.9); 0: off
+    // Whether who subscribes may have that gateway_client_id (5.3); none: anybody any.
+    std::function<Status(const PeerProof&, std::string_view id)> check_id;
   };
 
   // `on_accepted` runs after each accepted subscription: a canary is to follow (4.9).
@@ -58,6 +61,7 @@ class PushService {
  private:
   friend class PushStream;
 
+  Status CheckGatewayId(const GrpcServerCall& call, std::string_view id) const;
   // Decides, registers, silences the predecessor and tells it its end (4.2, 5.1).
   Result<std::shared_ptr<Subscription>> Accept(const SubscribeRequest& request);
   void OnLogGrowth();

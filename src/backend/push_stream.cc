@@ -86,6 +86,10 @@ void PushStream::OnMessage(std::string_view message) {
   }
   answered_ = true;
   Result<SubscribeRequest> request = ReadRequest(message);
+  if (request) {
+    Status allowed = service_.CheckGatewayId(call_, request->gateway_client_id);
+    if (!allowed) request = std::unexpected(allowed.error());
+  }
   Result<std::shared_ptr<Subscription>> accepted =
       request ? service_.Accept(*request) : std::unexpected(request.error());
   if (accepted) return Begin(std::move(*accepted));

@@ -11,6 +11,9 @@
 
 namespace galaxy::push {
 
+inline constexpr std::string_view kBackChannelLogoutPath = "/v1/backchannel-logout";
+inline constexpr std::string_view kSecurityEventsPath = "/v1/security-events";
+
 // RevocationEndpoints is where identity providers report that sessions have ended; what they say
 // becomes an invalidation of the log like any other (docs/publishing.md, "Ways to revoke"):
 //

@@ -49,6 +49,7 @@ class SubscriberImpl final : public EntrySubscriber, GrpcClientHandler {
         backoff_(options_.backoff_min_ms, options_.backoff_max_ms) {
     HttpClientLimits http;
     http.connect_timeout_ms = options_.connect_timeout_ms;
+    options_.access.ApplyTo(http);
     channel_ = GrpcChannel::New(loop, backend, http);
   }
 
@@ -57,6 +58,7 @@ class SubscriberImpl final : public EntrySubscriber, GrpcClientHandler {
   void Subscribe() {
     splitter_ = MessageSplitter();
     Metadata metadata;
+    options_.access.ApplyTo(metadata);
     // After the first entry the cursor says where to go on.
     if (options_.since_ms && cursor_ == options_.cursor)
       metadata.Add("push-since", std::to_string(*options_.since_ms));

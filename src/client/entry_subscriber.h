@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "client/backend_access.h"
 #include "event/entry.h"
 #include "net/address.h"
 
@@ -23,6 +24,7 @@ struct SubscriberOptions {
   uint64_t connect_timeout_ms = 5'000;
   uint64_t backoff_min_ms = 500;
   uint64_t backoff_max_ms = 10'000;
+  BackendAccess access;
 };
 
 // What the backend said when it accepted (docs/semantics.md 4.1). All empty: it is not ours.

@@ -37,8 +37,11 @@ class PublisherImpl final : public EventPublisher, GrpcClientHandler {
       : loop_(loop), limits_(limits), handler_(handler) {
     HttpClientLimits http;
     http.connect_timeout_ms = limits.connect_timeout_ms;
+    limits.access.ApplyTo(http);
+    Metadata metadata;
+    limits.access.ApplyTo(metadata);
     channel_ = GrpcChannel::New(loop, backend, http);
-    call_ = channel_->Start(std::string(kService) + "PublishStream", {}, 0, *this);
+    call_ = channel_->Start(std::string(kService) + "PublishStream", std::move(metadata), 0, *this);
   }
 
   bool Publish(const EntryView& event) override {
@@ -126,12 +129,16 @@ class PublisherImpl final : public EventPublisher, GrpcClientHandler {
 class InvalidationImpl final : public ClientInvalidation, GrpcClientHandler {
  public:
   InvalidationImpl(Loop& loop, const Address& backend, const pb::InvalidateRequest& request,
-                   uint64_t timeout_ms, Done done)
+                   uint64_t timeout_ms, const BackendAccess& access, Done done)
       : done_(std::move(done)) {
     HttpClientLimits http;
     http.connect_timeout_ms = timeout_ms;
+    access.ApplyTo(http);
+    Metadata metadata;
+    access.ApplyTo(metadata);
     channel_ = GrpcChannel::New(loop, backend, http);
-    call_ = channel_->Start(std::string(kService) + "Invalidate", {}, timeout_ms, *this);
+    call_ = channel_->Start(std::string(kService) + "Invalidate", std::move(metadata), timeout_ms,
+                            *this);
     call_->Write(request.SerializeAsString());
     call_->HalfClose();
   }
@@ -183,17 +190,16 @@ std::unique_ptr<EventPublisher> EventPublisher::Start(Loop& loop, const Address&
   return std::make_unique<PublisherImpl>(loop, backend, limits, handler);
 }
 
-std::unique_ptr<ClientInvalidation> ClientInvalidation::Start(Loop& loop, const Address& backend,
-                                                              std::string_view user,
-                                                              std::string_view session,
-                                                              std::string_view reason,
-                                                              uint64_t timeout_ms, Done done) {
+std::unique_ptr<ClientInvalidation> ClientInvalidation::Start(
+    Loop& loop, const Address& backend, std::string_view user, std::string_view session,
+    std::string_view reason, uint64_t timeout_ms, Done done, const BackendAccess& access) {
   pb::InvalidateRequest request;
   auto& invalidation = *request.mutable_invalidation();
   invalidation.set_user_id(std::string(user));
   invalidation.set_device_session_id(std::string(session));
   invalidation.set_reason(std::string(reason));
-  return std::make_unique<InvalidationImpl>(loop, backend, request, timeout_ms, std::move(done));
+  return std::make_unique<InvalidationImpl>(loop, backend, request, timeout_ms, access,
+                                            std::move(done));
 }
 
 }  // namespace galaxy::push

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "client/backend_access.h"
 #include "event/entry.h"
 #include "net/address.h"
 
@@ -45,6 +46,7 @@ struct PublisherLimits {
   size_t entries_in_flight_max = 8'192;  // without an outcome
   size_t bytes_in_flight_max = 4u << 20;
   uint64_t connect_timeout_ms = 5'000;
+  BackendAccess access;
 };
 
 // EventPublisher sends events to a backend over one PublishStream call, many in flight.
@@ -73,7 +75,7 @@ class ClientInvalidation {
   static std::unique_ptr<ClientInvalidation> Start(Loop& loop, const Address& backend,
                                                    std::string_view user, std::string_view session,
                                                    std::string_view reason, uint64_t timeout_ms,
-                                                   Done done);
+                                                   Done done, const BackendAccess& access = {});
   virtual ~ClientInvalidation() = default;
 };
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "net/address.h"
+#include "net/connection.h"
 
 namespace galaxy::push {
 
@@ -16,6 +17,9 @@ struct GatewayConfig {
   std::string id;                // gateway_client_id: unique among the gateways of a backend (5)
   Address backend;               // where SubscribePush is served
   Address listen;                // the clients' port; 0: any
+  TlsSource listen_tls;          // of the clients' port; none: plaintext
+  TlsSource backend_tls;         // none: plaintext
+  std::string backend_name;      // whom the backend must prove to be; empty: the address's host
   std::string data_dir;          // holds the state and, without a key file, the signing key
   std::string plane = "galaxy";  // `issuer` of envelopes
   std::vector<std::string> allowed_origins;  // pages that may connect by fetch (CORS); "*": all

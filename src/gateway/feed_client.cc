@@ -30,6 +30,8 @@ void AppendStringField(std::string& out, int number, std::string_view text) {
 HttpClientLimits ClientLimits(const GatewayConfig& config) {
   HttpClientLimits limits;
   limits.connect_timeout_ms = config.connect_timeout_ms;
+  limits.socket.tls = config.backend_tls;
+  limits.socket.tls_name = config.backend_name;
   limits.ping_interval_ms = config.feed_ping_interval_ms;
   limits.ping_timeout_ms = config.feed_ping_timeout_ms;
   // Finds a half-open connection where PINGs are rare, as soon as they would.

@@ -24,6 +24,7 @@ constexpr uint64_t kForgetMs = 3'600'000;
 HttpLimits ServerLimits(const GatewayConfig& config) {
   HttpLimits limits;
   limits.socket.notsent_lowat_bytes = config.notsent_lowat_bytes;  // 8.2
+  limits.socket.tls = config.listen_tls;
   return limits;
 }
 

@@ -36,13 +36,16 @@ struct GrpcRouter::State {
   };
   RequestHandler* fallback;
   Limits limits;
+  Guard guard;
   std::map<std::string, Method, std::less<>> methods;
 };
 
 GrpcRouter::GrpcRouter(RequestHandler* fallback, Limits limits)
-    : state_(std::make_unique<State>(State{fallback, limits, {}})) {}
+    : state_(std::make_unique<State>(State{fallback, limits, {}, {}})) {}
 
 GrpcRouter::~GrpcRouter() = default;
+
+void GrpcRouter::SetGuard(Guard guard) { state_->guard = std::move(guard); }
 
 void GrpcRouter::Add(std::string path, GrpcMethod method, size_t message_bytes_max) {
   if (message_bytes_max == 0) message_bytes_max = state_->limits.message_bytes_max;
@@ -67,6 +70,10 @@ void GrpcRouter::OnRequest(Exchange& exchange) {
   if (method == state_->methods.end()) {
     return RespondStatus(exchange, GrpcStatus::kUnimplemented,
                          "there is no method " + request.path);
+  }
+  if (Status status = state_->guard ? state_->guard(request) : Status(); !status) {
+    return RespondStatus(exchange, Describe(status.error().code).grpc_status,
+                         status.error().message);
   }
   if (IsCompressed(request.headers)) {
     return RespondStatus(exchange, GrpcStatus::kUnimplemented,

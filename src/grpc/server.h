@@ -44,6 +44,8 @@ class GrpcServerCall : public std::enable_shared_from_this<GrpcServerCall> {
   virtual const Metadata& metadata() const = 0;
   virtual std::string_view path() const = 0;  // "/package.Service/Method"
   virtual std::string_view peer_host() const = 0;
+  // Whom the client's certificate names; null without one.
+  virtual const TlsPeer* tls_peer() const = 0;
 
   // Initial metadata; sent at once. Implied by the first Write().
   virtual void SendMetadata(Metadata metadata) = 0;
@@ -80,6 +82,9 @@ class GrpcRouter final : public RequestHandler {
   };
   GrpcRouter(RequestHandler* fallback, Limits limits);
   ~GrpcRouter() override;
+  // Asked before a call is created; what it refuses is answered with the error's status.
+  using Guard = std::function<Status(const RequestHead&)>;
+  void SetGuard(Guard guard);
   // `path` is "/package.Service/Method". An unknown path is answered UNIMPLEMENTED. A limit of 0:
   // the router's.
   void Add(std::string path, GrpcMethod method, size_t message_bytes_max = 0);

@@ -34,6 +34,7 @@ ServerCall::ServerCall(Exchange& exchange, size_t message_bytes_max)
       exchange_(&exchange),
       path_(exchange.request().path),
       peer_host_(exchange.request().peer_host),
+      tls_peer_(exchange.request().tls_peer),
       splitter_(message_bytes_max) {}
 
 void ServerCall::Begin(const GrpcMethod& method) {

@@ -42,6 +42,7 @@ class ServerCall final : public GrpcServerCall, public BodySource {
   const Metadata& metadata() const override;
   std::string_view path() const override { return path_; }
   std::string_view peer_host() const override { return peer_host_; }
+  const TlsPeer* tls_peer() const override { return tls_peer_.get(); }
   void SendMetadata(Metadata metadata) override;
   void Write(std::string_view message) override;
   void WriteFrom(BodySource* source) override;
@@ -67,6 +68,7 @@ class ServerCall final : public GrpcServerCall, public BodySource {
   Exchange* exchange_;  // null once it ended
   std::unique_ptr<GrpcCallHandler> handler_;
   const std::string path_, peer_host_;
+  const std::shared_ptr<const TlsPeer> tls_peer_;
   MessageSplitter splitter_;
   Timer deadline_;
 

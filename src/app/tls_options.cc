@@ -1,0 +1,102 @@
+#include "app/tls_options.h"
+
+#include "base/file.h"
+
+namespace galaxy::push {
+namespace {
+
+constexpr std::string_view kSystem = "system";
+constexpr size_t kBearerBytesMax = 4096;
+
+std::unexpected<Error> Wrong(std::string_view option, std::string_view what) {
+  return Fail(Code::kInvalidArgument, "option " + std::string(option) + " " + std::string(what),
+              std::string(option));
+}
+
+}  // namespace
+
+void AddServerTlsOptions(OptionTable& table, std::string_view who, std::string_view ca_text,
+                         ServerTlsOptions& options) {
+  table.Text({.name = "tls-cert",
+              .text = "The certificate chain for " + std::string(who) +
+                      ", PEM, leaf first; without it the port speaks plaintext. Files are read "
+                      "again when they change.",
+              .placeholder = "FILE"},
+             options.certificate_file);
+  table.Text({.name = "tls-key", .text = "Its private key, PEM.", .placeholder = "FILE"},
+             options.key_file);
+  if (ca_text.empty()) return;
+  table.Text({.name = "tls-ca", .text = std::string(ca_text), .placeholder = "FILE"},
+             options.ca_file);
+}
+
+Result<std::unique_ptr<TlsFiles>> OpenServerTls(const ServerTlsOptions& options) {
+  if (options.certificate_file.empty() != options.key_file.empty()) {
+    return Wrong(options.key_file.empty() ? "tls-key" : "tls-cert",
+                 "is missing: --tls-cert and --tls-key go together");
+  }
+  if (!options.enabled()) {
+    if (!options.ca_file.empty()) return Wrong("tls-ca", "needs --tls-cert");
+    return std::unique_ptr<TlsFiles>();
+  }
+  return TlsFiles::Open(TlsFiles::Side::kServer, {.certificate_file = options.certificate_file,
+                                                  .key_file = options.key_file,
+                                                  .ca_file = options.ca_file});
+}
+
+void AddBackendAccessOptions(OptionTable& table, bool with_bearer, BackendAccessOptions& options) {
+  table.Text({.name = "backend-ca",
+              .text = "Speak TLS to the backend, whose certificate a CA in this PEM file has "
+                      "signed; system: one that the system trusts.",
+              .placeholder = "FILE"},
+             options.ca);
+  table.Text({.name = "backend-cert",
+              .text = "The client certificate to show the backend, PEM.",
+              .placeholder = "FILE"},
+             options.certificate_file);
+  table.Text({.name = "backend-key", .text = "Its private key, PEM.", .placeholder = "FILE"},
+             options.key_file);
+  table.Text({.name = "backend-name",
+              .text = "The name that the backend's certificate must have; without it the host of "
+                      "--backend."},
+             options.name);
+  if (!with_bearer) return;
+  table.Text({.name = "backend-bearer",
+              .text = "A file with the bearer key to show the backend.",
+              .placeholder = "FILE"},
+             options.bearer_file);
+}
+
+Result<OpenedAccess> OpenBackendAccess(const BackendAccessOptions& options) {
+  OpenedAccess opened;
+  if (!options.bearer_file.empty()) {
+    Result<std::string> key = ReadFile(options.bearer_file, kBearerBytesMax);
+    if (!key) return std::unexpected(key.error());
+    while (!key->empty() && (key->back() == '\n' || key->back() == '\r')) key->pop_back();
+    if (key->empty()) return Wrong("backend-bearer", "names an empty file");
+    opened.access.key = std::move(*key);
+  }
+  if (!options.tls()) {
+    bool more =
+        !options.certificate_file.empty() || !options.key_file.empty() || !options.name.empty();
+    if (more)
+      return Wrong("backend-ca", "is missing: without it the backend is spoken to in plaintext");
+    return opened;
+  }
+  if (options.certificate_file.empty() != options.key_file.empty()) {
+    return Wrong(options.key_file.empty() ? "backend-key" : "backend-cert",
+                 "is missing: --backend-cert and --backend-key go together");
+  }
+  auto files =
+      TlsFiles::Open(TlsFiles::Side::kClient, {.certificate_file = options.certificate_file,
+                                               .key_file = options.key_file,
+                                               .ca_file = options.ca == kSystem ? "" : options.ca,
+                                               .alpn = {"h2"}});
+  if (!files) return std::unexpected(files.error());
+  opened.files = std::move(*files);
+  opened.access.tls = opened.files->source();
+  opened.access.tls_name = options.name;
+  return opened;
+}
+
+}  // namespace galaxy::push

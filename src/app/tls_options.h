@@ -1,0 +1,46 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "client/backend_access.h"
+#include "net/tls_files.h"
+#include "ops/option_table.h"
+
+namespace galaxy::push {
+
+// What commands can be told about TLS and keys (docs/semantics.md 10.1), and what comes of it.
+
+// Of a port that serves: --tls-cert, --tls-key, --tls-ca.
+struct ServerTlsOptions {
+  std::string certificate_file;
+  std::string key_file;
+  std::string ca_file;  // whose client certificates are asked for and believed
+  bool enabled() const { return !certificate_file.empty(); }
+};
+// `ca_text` empty: no --tls-ca.
+void AddServerTlsOptions(OptionTable& table, std::string_view who, std::string_view ca_text,
+                         ServerTlsOptions& options);
+// Null when it is not enabled. kInvalidArgument names the option.
+Result<std::unique_ptr<TlsFiles>> OpenServerTls(const ServerTlsOptions& options);
+
+// Of a client of the backend: --backend-ca, --backend-cert, --backend-key, --backend-name and, with
+// `with_key`, --backend-key-file.
+struct BackendAccessOptions {
+  std::string ca;  // a file, or "system"
+  std::string certificate_file;
+  std::string key_file;
+  std::string name;
+  std::string bearer_file;
+  bool tls() const { return !ca.empty(); }
+};
+void AddBackendAccessOptions(OptionTable& table, bool with_bearer, BackendAccessOptions& options);
+
+// Keeps the files of a BackendAccess.
+struct OpenedAccess {
+  std::unique_ptr<TlsFiles> files;  // null: plaintext
+  BackendAccess access;
+};
+Result<OpenedAccess> OpenBackendAccess(const BackendAccessOptions& options);
+
+}  // namespace galaxy::push
