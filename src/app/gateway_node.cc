@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "envelope/encode.h"
+#include "http/url.h"
 #include "storage/folder_lock.h"
 
 namespace galaxy::push {
@@ -68,6 +69,26 @@ Status GatewayNode::OpenTls(const GatewayNodeOptions& options, GatewayConfig& co
   return {};
 }
 
+Status GatewayNode::ReadApp(const GatewayNodeOptions& options, GatewayConfig& config) {
+  if (options.app.empty()) return {};
+  Result<ServerUrl> url = ServerUrl::Parse(options.app);
+  if (!url || url->scheme != "http" || url->target != "/") {
+    return Fail(Code::kInvalidArgument,
+                "option app: \"" + options.app + "\" is not http://HOST:PORT", "app");
+  }
+  const std::string& prefix = options.proxy.prefix;
+  if (!prefix.starts_with('/') || !prefix.ends_with('/') || prefix == "/" ||
+      prefix.starts_with("/v1/") || prefix.starts_with("/.well-known/")) {
+    return Fail(Code::kInvalidArgument,
+                "option app-prefix: \"" + prefix +
+                    "\" must begin and end with / and not take /, /v1/ or /.well-known/",
+                "app-prefix");
+  }
+  config.app = options.proxy;
+  config.app->app = url->address;
+  return {};
+}
+
 Status GatewayNode::Open(Loop& loop, const GatewayNodeOptions& options) {
   if (Status ok = MakeFolder(options.config.data_dir); !ok) return ok;
   auto keys = GatewayKeys::Load(options.config, loop.clock().WallMs());
@@ -75,6 +96,7 @@ Status GatewayNode::Open(Loop& loop, const GatewayNodeOptions& options) {
   GatewayConfig config = options.config;
   config.refuse_unknown = options.on_unknown == "refuse";
   if (Status ok = OpenTls(options, config); !ok) return ok;
+  if (Status ok = ReadApp(options, config); !ok) return ok;
   auto gateway = Gateway::Open(loop, std::move(config), std::move(*keys));
   if (!gateway) return std::unexpected(gateway.error());
   gateway_ = std::move(*gateway);

@@ -28,6 +28,7 @@ class GatewayNode {
   GatewayNode(Loop& loop, Logger& logger);
   Status Open(Loop& loop, const GatewayNodeOptions& options);
   Status OpenTls(const GatewayNodeOptions& options, GatewayConfig& config);
+  static Status ReadApp(const GatewayNodeOptions& options, GatewayConfig& config);
   Status Ready() const;
   Result<std::string> SessionsJson(const RequestHead& request) const;
 

@@ -174,6 +174,35 @@ void AddIdentityOptions(OptionTable& table, GatewayConfig& config) {
       config.allowed_origins);
 }
 
+void AddAppOptions(OptionTable& table, GatewayNodeOptions& options) {
+  table.Text({.name = "app",
+              .text = "The application's HTTP server: authenticated requests under --app-prefix go "
+                      "on to it (docs/edge-protocol.md, \"The request proxy\").",
+              .placeholder = "URL"},
+             options.app);
+  table.Text({.name = "app-prefix",
+              .text = "The paths that go on to the application, unchanged.",
+              .fallback = "/api/"},
+             options.proxy.prefix);
+  table.Flag({.name = "app-while-stale",
+              .text = "Serve requests also while sessions cannot be vouched for; those that are "
+                      "known to be revoked are refused all the same."},
+             options.proxy.while_stale);
+  table.DurationMs({.name = "app-timeout",
+                    .text = "How long the application may take to begin its answer, and between "
+                            "parts of it.",
+                    .fallback = "60s",
+                    .low = "100ms",
+                    .high = "1h"},
+                   options.proxy.response_timeout_ms);
+  table.Count({.name = "app-requests",
+               .text = "The most requests in flight to the application.",
+               .fallback = "10000",
+               .low = "1",
+               .high = "1000000"},
+              options.proxy.in_flight_max);
+}
+
 void AddFeedOptions(OptionTable& table, GatewayConfig& config) {
   table.DurationMs({.name = "window",
                     .text = "How far back clients can resume; a starting gateway asks for as much.",
@@ -424,6 +453,7 @@ void AddGatewayOptions(OptionTable& table, GatewayNodeOptions& options) {
                  options.admin);
   AddServerTlsOptions(table, "clients", "", options.tls);
   AddBackendAccessOptions(table, /*with_bearer=*/false, options.backend);
+  AddAppOptions(table, options);
   AddFeedOptions(table, options.config);
   AddFreshnessOptions(table, options);
   AddKeyOptions(table, options.config);

@@ -32,6 +32,8 @@ struct GatewayNodeOptions {
   Address admin;
   std::string on_unknown = "admit";  // docs/semantics.md 9.3
   ServerTlsOptions tls;              // of the clients' port
+  std::string app;                   // http://HOST:PORT; empty: no request proxy
+  ProxyOptions proxy;
   BackendAccessOptions backend;
   bool plaintext = false;
 };

@@ -10,6 +10,17 @@
 
 namespace galaxy::push {
 
+// The request proxy (docs/edge-protocol.md).
+struct ProxyOptions {
+  Address app;                   // the application's HTTP/1.1 server
+  std::string prefix = "/api/";  // paths that begin with it go on, unchanged
+  bool while_stale = false;      // docs/semantics.md 9.2: serve although nobody can be vouched for
+  uint64_t connect_timeout_ms = 5'000;
+  uint64_t response_timeout_ms = 60'000;  // until the response begins, and between parts of it
+  uint32_t window_bytes = 256 << 10;      // of one response that waits for a slow client
+  size_t in_flight_max = 10'000;
+};
+
 // Everything that can be set about a gateway. The values are the documented defaults (marked † in
 // docs/semantics.md and docs/edge-protocol.md); the section behind each says what it means.
 struct GatewayConfig {
@@ -66,6 +77,9 @@ struct GatewayConfig {
   uint64_t queue_age_max_ms = 10'000;                // 7.6
   uint64_t replay_chunk_bytes = 64u << 10;           // 7.6: how far a replay runs ahead
   uint32_t batch_size = 64;                          // events under one signature, 1-256
+
+  // --- the request proxy; none: there is no application
+  std::optional<ProxyOptions> app;
 
   // --- edge
   uint64_t hello_timeout_ms = 5'000;

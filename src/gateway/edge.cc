@@ -7,6 +7,7 @@
 #include "gateway/edge_request.h"
 #include "gateway/edge_sse.h"
 #include "gateway/edge_websocket.h"
+#include "gateway/proxy.h"
 #include "http/problem.h"
 #include "http/sse.h"
 
@@ -33,6 +34,7 @@ Edge::~Edge() = default;
 
 void Edge::OnRequest(Exchange& exchange) {
   const RequestHead& request = exchange.request();
+  if (proxy_ != nullptr && proxy_->Routes(request.path)) return proxy_->OnRequest(exchange);
   bool known = request.path == kEventsPath || request.path == kJwksPath;
   if (!known) return Refuse(exchange, {Code::kNotFound, "there is nothing here", ""});
   if (request.method == "OPTIONS") return ServePreflight(exchange);
@@ -141,6 +143,13 @@ Result<ClientIdentity> Edge::Authenticate(std::string_view token) const {
     return Fail(Code::kUnauthenticated, "the user is reserved", "sub");  // 4.9
   }
   return who;
+}
+
+Result<ClientIdentity> Edge::AuthenticateRequest(const RequestHead& request) const {
+  Result<EventsRequest> read = ReadEventsRequest(request);
+  if (!read) return std::unexpected(read.error());
+  if (!read->token) return Fail(Code::kUnauthenticated, "a bearer token is missing");
+  return Authenticate(*read->token);
 }
 
 void Edge::StartDrain() { draining_ = true; }

@@ -16,6 +16,7 @@
 
 namespace galaxy::push {
 
+class Proxy;
 class WebSocketSession;
 
 struct EdgeStats {
@@ -43,6 +44,12 @@ class Edge final : public RequestHandler {
   ~Edge() override;
 
   void OnRequest(Exchange& exchange) override;
+  // Requests under its prefix go to `proxy`, which outlives this.
+  void SetProxy(Proxy& proxy) { proxy_ = &proxy; }
+  // Who the bearer of a request is.
+  Result<ClientIdentity> AuthenticateRequest(const RequestHead& request) const;
+  // Answers with the problem of `error`, and counts it.
+  void Refuse(Exchange& exchange, const Error& error);
   // From now on everybody new is refused with `drain`, and `shard` refuses nobody for us.
   void StartDrain();
   // Connections that are still there, sessions or on their way to be.
@@ -69,7 +76,6 @@ class Edge final : public RequestHandler {
   void ServePreflight(Exchange& exchange);
   void OpenWebSocket(Exchange& exchange);
   void OpenStream(Exchange& exchange);
-  void Refuse(Exchange& exchange, const Error& error);
   void RefuseStream(Exchange& exchange, const Error& error);
 
   Loop& loop_;
@@ -78,6 +84,7 @@ class Edge final : public RequestHandler {
   const GatewayKeys& keys_;
   WebSocketLimits websocket_limits_;
   EdgeStats stats_;
+  Proxy* proxy_ = nullptr;
   bool draining_ = false;
   std::vector<std::unique_ptr<WebSocketSession>> websockets_;
   std::vector<std::unique_ptr<WebSocketSession>> leaving_;

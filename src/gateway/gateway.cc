@@ -8,6 +8,7 @@
 #include "gateway/edge.h"
 #include "gateway/feed_client.h"
 #include "gateway/metrics.h"
+#include "gateway/proxy.h"
 #include "gateway/shard.h"
 #include "gateway/state_runner.h"
 #include "http/server.h"
@@ -79,6 +80,21 @@ struct Gateway::Parts {
   }
 
   ~Parts() { *alive = false; }
+
+  void OpenProxy() {
+    if (!config.app) return;
+    proxy = std::make_unique<Proxy>(
+        loop, *config.app, shard.revoked(),
+        Proxy::Hooks{
+            .authenticate =
+                [this](const RequestHead& request) { return edge.AuthenticateRequest(request); },
+            .admitting = [this] { return shard.admitting(); },
+            .refuse = [this](Exchange& exchange,
+                             const Error& error) { edge.Refuse(exchange, error); }});
+    edge.SetProxy(*proxy);
+    shard.SetRequestCutters([this](const EntryView& entry) { proxy->Cut(entry.user_id); },
+                            [this] { proxy->CutAll(Code::kStale); });
+  }
 
   void WantTurn(Shard::Soon soon) {
     auto turn = [this, lives = alive] {
@@ -152,6 +168,7 @@ struct Gateway::Parts {
   Shard shard;
   FeedClient feed;
   Edge edge;
+  std::unique_ptr<Proxy> proxy;
   std::unique_ptr<HttpServer> server;
 
   std::shared_ptr<bool> alive = std::make_shared<bool>(true);
@@ -257,6 +274,7 @@ Result<std::unique_ptr<Gateway>> Gateway::Open(Loop& loop, GatewayConfig config,
   if (!state) return std::unexpected(state.error());
   auto parts = std::make_unique<Parts>(loop, std::move(config), std::move(keys), std::move(*state));
   parts->RunState();
+  parts->OpenProxy();
   auto server =
       HttpServer::Open(loop, parts->config.listen, ServerLimits(parts->config), parts->edge);
   if (!server) return std::unexpected(server.error());
@@ -302,6 +320,7 @@ void Gateway::CollectMetrics(MetricList& out) const {
                 parts_->config.fail_open ? 1 : 0);
   AddShardMetrics(parts_->shard, metrics);
   AddEdgeMetrics(parts_->edge.stats(), metrics);
+  if (parts_->proxy) AddProxyMetrics(parts_->proxy->stats(), metrics);
   const HttpStats& http = parts_->server->stats();
   metrics.Gauge("galaxy_push_edge_http_connections", "Open sockets that still speak HTTP.",
                 static_cast<double>(http.connections_open));

@@ -172,12 +172,14 @@ TEST_F(InvalidationTest, ApplyingItTwiceIsTheSameAsOnce) {  // semantics.md 8.1:
 TEST_F(InvalidationTest, RequestsInFlightComeLast) {  // semantics.md 8.1 (4)
   auto client = Connect("a", "s1");
   int calls = 0;
-  shard->SetRequestCutter([&](const EntryView& entry) {
-    ++calls;
-    bool closed_before = !client->open() && shard->revoked().size() == 1;
-    EXPECT_TRUE(closed_before);
-    EXPECT_EQ(entry.user_id, "a");
-  });
+  shard->SetRequestCutters(
+      [&](const EntryView& entry) {
+        ++calls;
+        bool closed_before = !client->open() && shard->revoked().size() == 1;
+        EXPECT_TRUE(closed_before);
+        EXPECT_EQ(entry.user_id, "a");
+      },
+      [] {});
   PublishInvalidation("a", "s1");
   EXPECT_EQ(calls, 1);
 }

@@ -4,6 +4,7 @@
 
 #include "gateway/edge.h"
 #include "gateway/feed_client.h"
+#include "gateway/proxy.h"
 #include "gateway/shard.h"
 #include "gateway/state_writer.h"
 #include "gateway/vouching.h"
@@ -192,6 +193,23 @@ void AddEdgeMetrics(const EdgeStats& stats, MetricWriter& metrics) {
                   static_cast<double>(stats.drain_resets));
   AddByCode("galaxy_push_edge_refused_total", "Connections and requests refused, by code.",
             stats.refused, metrics);
+}
+
+void AddProxyMetrics(const ProxyStats& stats, MetricWriter& metrics) {
+  metrics.Gauge("galaxy_push_proxy_requests_in_flight", "Requests that the application works on.",
+                static_cast<double>(stats.in_flight));
+  auto count = [&](std::string_view name, std::string_view help, uint64_t value) {
+    metrics.Counter("galaxy_push_proxy_" + std::string(name) + "_total", help,
+                    static_cast<double>(value));
+  };
+  count("requests", "Requests that went on to the application.", stats.requests);
+  count("refused", "Requests refused before that.", stats.refused);
+  count("rejected", "Requests that an invalidation rejected before their response began.",
+        stats.rejected);
+  count("resets", "Responses that an invalidation cut off.", stats.reset);
+  count("app_failures", "Requests that the application did not answer (502, 504).",
+        stats.app_failures);
+  count("client_aborts", "Requests that the client gave up.", stats.client_aborts);
 }
 
 }  // namespace galaxy::push

@@ -11,6 +11,7 @@ class FeedClient;
 class Shard;
 class Vouching;
 struct EdgeStats;
+struct ProxyStats;
 struct StateWriterStats;
 
 // Appends samples; one line a metric.
@@ -43,6 +44,7 @@ class MetricWriter {
 void AddFeedMetrics(const FeedClient& feed, uint64_t mono_ms, MetricWriter& metrics);
 void AddVouchingMetrics(const Vouching& vouching, uint64_t mono_ms, MetricWriter& metrics);
 void AddShardMetrics(Shard& shard, MetricWriter& metrics);
+void AddProxyMetrics(const ProxyStats& stats, MetricWriter& metrics);
 void AddStateMetrics(const StateWriterStats& stats, uint64_t mono_ms, MetricWriter& metrics);
 void AddEdgeMetrics(const EdgeStats& stats, MetricWriter& metrics);
 

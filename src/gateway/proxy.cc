@@ -24,7 +24,7 @@ Status Proxy::Check(const ClientIdentity& who) const {
   if (auto revocation = revoked_.Find(who.user_id, who.session_id, began_s)) {
     return Fail(revocation->code, std::string(revocation->reason));
   }
-  if (!options_.while_stale && !hooks_.vouching()) {
+  if (!options_.while_stale && !hooks_.admitting()) {
     return Fail(Code::kStale, "the gateway cannot vouch for sessions now");
   }
   return {};

@@ -10,6 +10,7 @@
 #include "auth/jwt.h"
 #include "base/error.h"
 #include "base/histogram.h"
+#include "gateway/config.h"
 #include "gateway/revoked_set.h"
 #include "http/client.h"
 #include "http/exchange.h"
@@ -18,16 +19,6 @@
 namespace galaxy::push {
 
 class ProxyCall;
-
-struct ProxyOptions {
-  Address app;                   // the application's HTTP/1.1 server
-  std::string prefix = "/api/";  // paths that begin with it go on, unchanged
-  bool while_stale = false;      // docs/semantics.md 9.2: serve although nobody can be vouched for
-  uint64_t connect_timeout_ms = 5'000;
-  uint64_t response_timeout_ms = 60'000;  // until the response begins, and between parts of it
-  uint32_t window_bytes = 256 << 10;      // of one response that waits for a slow client
-  size_t in_flight_max = 10'000;
-};
 
 struct ProxyStats {
   uint64_t in_flight = 0;
@@ -55,8 +46,8 @@ class Proxy {
   struct Hooks {
     // Who the bearer of the request is.
     std::function<Result<ClientIdentity>(const RequestHead&)> authenticate;
-    // Whether sessions can be vouched for (9.2).
-    std::function<bool()> vouching;
+    // Whether sessions are let in that the revoked set does not name (9.2).
+    std::function<bool()> admitting;
     // Refuses a request as the edge does.
     std::function<void(Exchange&, const Error&)> refuse;
   };
@@ -68,7 +59,7 @@ class Proxy {
   void OnRequest(Exchange& exchange);
   // An invalidation of `user` has entered the revoked set: rejects what it means.
   void Cut(std::string_view user);
-  // 9.3, and 9.2 without `while_stale`: rejects everything with `code`.
+  // 9.3: rejects everything with `code`.
   void CutAll(Code code);
 
   const ProxyStats& stats() const { return stats_; }

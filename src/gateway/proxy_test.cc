@@ -70,7 +70,7 @@ class ProxyTest : public testing::Test, public RequestHandler {
     proxy_ = std::make_unique<Proxy>(
         loop_, options_, revoked_,
         Proxy::Hooks{.authenticate = [this](const RequestHead& request) { return Who(request); },
-                     .vouching = [this] { return vouching_; },
+                     .admitting = [this] { return vouching_; },
                      .refuse = [](Exchange& exchange,
                                   const Error& error) { RespondProblem(exchange, error); }});
     server_ = *HttpServer::Open(loop_, {"127.0.0.1", 0}, {}, *this);

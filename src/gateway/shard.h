@@ -87,12 +87,20 @@ class Shard {
   uint32_t ForgetRevoked(uint64_t now_s);
   // 8.1 (4): whoever holds requests in flight rejects those of the sessions that the entry means.
   using RequestCutter = std::function<void(const EntryView&)>;
-  void SetRequestCutter(RequestCutter cutter) { cut_requests_ = std::move(cutter); }
+  // 9.3: the same for all of them.
+  using AllRequestsCutter = std::function<void()>;
+  void SetRequestCutters(RequestCutter cutter, AllRequestsCutter all) {
+    cut_requests_ = std::move(cutter);
+    cut_all_requests_ = std::move(all);
+  }
   // 7.6: told of each session that is closed because it did not keep up, so that it is named.
   using SlowHook = std::function<void(const ClientSession&)>;
   void SetSlowHook(SlowHook hook) { on_slow_ = std::move(hook); }
   // 9.3: closes all who are connected now, spread over `spread_ms`.
-  void CloseUnvouched(uint64_t spread_ms) { CloseSpread(Code::kUnvouched, spread_ms); }
+  void CloseUnvouched(uint64_t spread_ms) {
+    CloseSpread(Code::kUnvouched, spread_ms);
+    if (cut_all_requests_) cut_all_requests_();
+  }
 
   // --- from the edge
 
@@ -103,6 +111,8 @@ class Shard {
     admit_anyway_ = admit_anyway;
   }
   bool vouching() const { return vouching_; }
+  // Whether somebody whom the revoked set does not name would be let in.
+  bool admitting() const { return vouching_ || admit_anyway_; }
 
   // Lets a session in: index first, revoked set second (8.3), then the resume decision (7.4). On an
   // error (kSessionRevoked, kUserRevoked, kStale) the session is as before; the message is the
@@ -213,6 +223,7 @@ class Shard {
   const Clock& clock_;
   WorkHook on_work_;
   RequestCutter cut_requests_;
+  AllRequestsCutter cut_all_requests_;
   SlowHook on_slow_;
   uint64_t tick_ms_;
 

@@ -24,7 +24,7 @@ Status Shard::Admit(ClientSession& session, const ClientIdentity& who, std::stri
   // sees the other.
   index_.Add(session, who.user_id, ring_.UserHash(who.user_id), who.session_id);
   auto revoked = revoked_.Find(who.user_id, who.session_id, began_s);
-  if (revoked || !(vouching_ || admit_anyway_)) {
+  if (revoked || !admitting()) {
     index_.Remove(session);
     Code code = revoked ? revoked->code : Code::kStale;
     ++stats_.refused[static_cast<size_t>(code)];
