@@ -129,6 +129,8 @@ Result<std::unique_ptr<BackendNode>> BackendNode::Start(Loop& loop,
           CheckPlaintext("listen", options.config.listen, options.plaintext, options.tls.enabled());
       !ok)
     return std::unexpected(ok.error());
+  if (Status ok = CheckRoles(options.config.listen, options.tls.enabled(), options.roles_file); !ok)
+    return std::unexpected(ok.error());
   if (Status ok = CheckPlaintext("admin", options.admin, options.plaintext); !ok)
     return std::unexpected(ok.error());
   std::unique_ptr<BackendNode> node(new BackendNode(loop, options, logger));

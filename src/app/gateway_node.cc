@@ -76,6 +76,7 @@ Status GatewayNode::ReadApp(const GatewayNodeOptions& options, GatewayConfig& co
     return Fail(Code::kInvalidArgument,
                 "option app: \"" + options.app + "\" is not http://HOST:PORT", "app");
   }
+  if (Status ok = CheckPlaintext("app", url->address, options.plaintext); !ok) return ok;
   const std::string& prefix = options.proxy.prefix;
   if (!prefix.starts_with('/') || !prefix.ends_with('/') || prefix == "/" ||
       prefix.starts_with("/v1/") || prefix.starts_with("/.well-known/")) {

@@ -426,7 +426,7 @@ void AddBackendOptions(OptionTable& table, BackendNodeOptions& options) {
                       options.tls);
   table.Text({.name = "roles",
               .text = "Who may do what, by certificate or key (docs/security.md); without it "
-                      "everybody who reaches the port.",
+                      "everybody who reaches the port. A port on TLS off loopback needs it.",
               .placeholder = "FILE"},
              options.roles_file);
   table.Text({.name = "issuers",
@@ -481,6 +481,14 @@ Status CheckPlaintext(std::string_view option, const Address& address, bool plai
               "option " + std::string(option) + ": " + address.ToString() +
                   " is off loopback and would be plaintext; --plaintext allows it",
               std::string(option));
+}
+
+Status CheckRoles(const Address& listen, bool tls, std::string_view roles_file) {
+  if (!tls || !roles_file.empty() || listen.IsLoopback()) return {};
+  return Fail(Code::kInvalidArgument,
+              "option roles: " + listen.ToString() +
+                  " is off loopback and anybody there could publish; say who may by --roles",
+              "roles");
 }
 
 }  // namespace galaxy::push

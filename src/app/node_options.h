@@ -54,5 +54,7 @@ void AddProcessOptions(OptionTable& table, ProcessOptions& options);
 // option at fault.
 Status CheckPlaintext(std::string_view option, const Address& address, bool plaintext,
                       bool tls = false);
+// The same for a backend's port on TLS without roles: everybody could publish. Plaintext has none.
+Status CheckRoles(const Address& listen, bool tls, std::string_view roles_file);
 
 }  // namespace galaxy::push

@@ -82,6 +82,14 @@ TEST(NodeOptions, AnAddressOffLoopbackNeedsThePlaintextSetting) {
   EXPECT_FALSE(CheckPlaintext("listen", {"0.0.0.0", 1}, false));
   EXPECT_FALSE(CheckPlaintext("listen", {"192.0.2.1", 1}, false));
   EXPECT_TRUE(CheckPlaintext("listen", {"192.0.2.1", 1}, true));
+  EXPECT_TRUE(CheckPlaintext("listen", {"192.0.2.1", 1}, false, /*tls=*/true));
+}
+
+TEST(NodeOptions, ABackendOnTlsOffLoopbackNeedsRoles) {
+  // semantics.md 10.1
+  EXPECT_FALSE(CheckRoles({"192.0.2.1", 1}, /*tls=*/true, ""));
+  EXPECT_TRUE(CheckRoles({"192.0.2.1", 1}, /*tls=*/true, "roles.json"));
+  EXPECT_TRUE(CheckRoles({"127.0.0.1", 1}, /*tls=*/true, ""));
 }
 
 }  // namespace

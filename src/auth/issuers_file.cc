@@ -5,6 +5,7 @@
 #include "auth/token_checks.h"
 #include "base/file.h"
 #include "envelope/strict_json.h"
+#include "http/url.h"
 
 namespace galaxy::push {
 namespace {
@@ -41,6 +42,10 @@ Result<IssuerSetting> ReadIssuer(const json& object, const std::string& name) {
     if (!is_known) return Bad(name + "." + member, "is not known here");
   }
   if (setting.jwks.empty()) return Bad(name + ".jwks", "is missing: a file or a URL");
+  Result<ServerUrl> url = ServerUrl::Parse(setting.jwks);
+  if (url && url->scheme == "http" && !url->address.IsLoopback()) {
+    return Bad(name + ".jwks", "is http off loopback: whoever is on the way could sign tokens");
+  }
   return setting;
 }
 

@@ -2,10 +2,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
 #include "auth/jwt.h"
 #include "base/error.h"
@@ -75,7 +75,7 @@ class Proxy {
   const Hooks hooks_;
   ProxyStats stats_;
   std::unique_ptr<HttpClient> app_;
-  std::unordered_multimap<std::string, ProxyCall*> in_flight_;  // by user
+  std::multimap<std::string, ProxyCall*> in_flight_;  // by user
 };
 
 }  // namespace galaxy::push

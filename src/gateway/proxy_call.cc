@@ -31,6 +31,13 @@ BodySource::State ProxyCall::Buffer::Pull(size_t bytes_max, SliceList& out) {
   return State::kWait;
 }
 
+void ProxyCall::Buffer::Discard() {
+  size_t dropped = 0;
+  for (const Slice& slice : waiting_) dropped += slice.size();
+  waiting_.clear();
+  if (dropped > 0) credit_(dropped);
+}
+
 ProxyCall::ProxyCall(Proxy& proxy, Exchange& exchange, ClientIdentity who, RequestHead head)
     : proxy_(proxy),
       exchange_(exchange),
@@ -59,13 +66,14 @@ void ProxyCall::Begin(BodySource* body) {
 }
 
 void ProxyCall::Watch() {
+  if (over_ || complete_) return;
   timeout_ = proxy_.loop_.RunAfter(proxy_.options_.response_timeout_ms, [this] {
     Reject({Code::kDeadlineExceeded, "the application did not answer in time", ""}, 504);
   });
 }
 
 void ProxyCall::OnBody(std::string_view bytes) {
-  if (over_) return exchange_.Consumed(bytes.size());
+  if (over_ || complete_) return exchange_.Consumed(bytes.size());
   upload_.Add(bytes);
   if (!began_) return Begin(&upload_);
   Watch();
@@ -73,13 +81,15 @@ void ProxyCall::OnBody(std::string_view bytes) {
 }
 
 void ProxyCall::OnBodyEnd() {
-  if (over_) return;
+  if (over_ || complete_) return;
   upload_.End();
   if (!began_) return Begin(nullptr);
   if (request_) request_->Wake();
 }
 
 void ProxyCall::OnAborted(const Error&) {
+  over_ = true;
+  timeout_.Cancel();
   ++proxy_.stats_.client_aborts;
   request_.reset();
 }
@@ -100,7 +110,8 @@ void ProxyCall::OnAnswerBody(std::string_view bytes) {
 
 void ProxyCall::OnAnswerEnd(const Headers& trailers) {
   timeout_.Cancel();
-  over_ = true;
+  complete_ = true;
+  upload_.Discard();
   if (trailers.empty()) {
     download_.End();
   } else {

@@ -37,6 +37,8 @@ class ProxyCall final : public ExchangeHandler {
     explicit Buffer(std::function<void(size_t)> credit) : credit_(std::move(credit)) {}
     State Pull(size_t bytes_max, SliceList& out) override;
     void Add(std::string_view bytes) { waiting_.push_back(Slice::Own(std::string(bytes))); }
+    // Whoever was to pull does not come any more: all that waits gets its credit.
+    void Discard();
     // Nothing follows. With `then` the owner ends the stream itself once all has been pulled.
     void End(std::function<void()> then = {}) {
       ended_ = true;
@@ -82,6 +84,7 @@ class ProxyCall final : public ExchangeHandler {
   Answer answer_;
   bool began_ = false;
   bool answered_ = false;
+  bool complete_ = false;  // the answer has ended; the client may not have all of it
   bool over_ = false;
   Timer timeout_;
   std::unique_ptr<ClientRequest> request_;

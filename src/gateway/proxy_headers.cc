@@ -64,7 +64,10 @@ std::vector<std::string> Nominated(const Headers& headers) {
   return names;
 }
 
+// Some servers cut what follows ';' off a segment before they look at it: "..;" is "..".
 bool IsDotSegment(std::string_view segment) {
+  segment = segment.substr(0, std::min(segment.find(';'), segment.find("%3b")));
+  segment = segment.substr(0, segment.find("%3B"));
   std::string plain;
   for (size_t i = 0; i < segment.size(); ++i) {
     bool dot = segment.substr(i, 3) == "%2e" || segment.substr(i, 3) == "%2E";
@@ -96,6 +99,13 @@ Status CheckPath(std::string_view path) {
   return {};
 }
 
+// A parser of fields takes white space off their ends, so that " ann" would arrive as "ann".
+bool FitsField(std::string_view id) {
+  auto is_control = [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; };
+  return !id.empty() && id.front() != ' ' && id.back() != ' ' &&
+         std::none_of(id.begin(), id.end(), is_control);
+}
+
 std::string Hex(size_t bytes) {
   constexpr std::string_view kDigits = "0123456789abcdef";
   std::vector<unsigned char> random(bytes);
@@ -113,6 +123,10 @@ std::string Hex(size_t bytes) {
 Result<RequestHead> ToApplication(const RequestHead& request, const ClientIdentity& who,
                                   std::string_view request_id, std::string_view traceparent) {
   if (Status status = CheckPath(request.path); !status) return std::unexpected(status.error());
+  if (!FitsField(who.user_id) || !FitsField(who.session_id)) {
+    return Fail(Code::kBadRequest, "the token's user or session cannot stand in a header field",
+                "authorization");
+  }
   std::vector<std::string> nominated = Nominated(request.headers);
   for (const std::string& name : nominated) {
     if (IsAmong(kEndFields, name) || IsIdentityField(name)) {

@@ -16,9 +16,10 @@ namespace galaxy::push {
 // belong to one hop (RFC 9110 7.6.1, those that Connection names included) and whatever could be
 // taken for an identity header of ours (also spelt with '_', which CGI cannot tell from '-') are
 // gone; who the client is, where it came from and the ids of the request are set.
-//   kBadRequest   the path has segments "." or ".." or an encoded slash or backslash, so that the
-//                 application could read it as one outside the prefix; or Connection names a field
-//                 that must not be dropped.
+//   kBadRequest   the path has segments "." or ".." (also before ';') or an encoded slash or
+//                 backslash, so that the application could read it as one outside the prefix;
+//                 Connection names a field that must not be dropped; or the ids of `who` would
+//                 change as a field's value.
 Result<RequestHead> ToApplication(const RequestHead& request, const ClientIdentity& who,
                                   std::string_view request_id, std::string_view traceparent);
 

@@ -32,6 +32,7 @@ class Application final : public RequestHandler {
       if (app.reads) exchange.lock()->Consumed(bytes.size());
     }
     void OnBodyEnd() override { ended = true; }
+    ~Request() override { ++app.finished; }
     void OnAborted(const Error&) override { ++app.aborted; }
     State Pull(size_t bytes_max, SliceList& out) override {
       std::string part = answer.substr(0, bytes_max);
@@ -57,6 +58,7 @@ class Application final : public RequestHandler {
   Request* last = nullptr;
   int requests = 0;
   int aborted = 0;
+  int finished = 0;
   bool reads = true;
 
  private:
@@ -202,6 +204,28 @@ TEST_F(ProxyTest, AResponseThatHasBegunIsReset) {
   EXPECT_EQ(proxy_->stats().reset, 1u);
 }
 
+TEST_F(ProxyTest, AnAnswerThatWaitsForASlowClientIsResetAlthoughTheApplicationIsDone) {
+  // semantics.md 8.1: revoked is revoked, also for bytes that are here already.
+  options_.window_bytes = 64 << 20;
+  server_.reset();
+  SetUp();
+  auto client = Ask("GET /api/export");
+  Arrives();
+  client->connection->PauseReading();
+  app_.exchange().Respond({}, std::string(30'000'000, 'x'));
+  uint64_t requests = proxy_->stats().requests;
+  ASSERT_EQ(requests, 1u);
+  TurnUntil(loop_, [&] { return app_.finished == 1; });
+  for (int i = 0; i < 10; ++i) TurnSome(loop_);
+  ASSERT_EQ(proxy_->stats().in_flight, 1u);
+  Revoke("ann", "phone");
+  EXPECT_EQ(proxy_->stats().in_flight, 0u);
+  EXPECT_EQ(proxy_->stats().reset, 1u);
+  client->connection->ResumeReading();
+  TurnUntil(loop_, [&] { return client->closed || client->ended; });
+  EXPECT_LT(client->received.size(), 30'000'000u);
+}
+
 TEST_F(ProxyTest, ARevokedSessionIsRefusedAtAdmissionAndOthersAreLeftAlone) {
   // semantics.md 8.4
   auto other = Ask("GET /api/slow");
@@ -262,11 +286,23 @@ TEST_F(ProxyTest, AClientThatLeavesCancelsAtTheApplication) {
 
 TEST_F(ProxyTest, PathsThatCouldMeanAnotherPlaceAreRefused) {
   for (const char* path : {"/api/../admin", "/api/%2e%2e/admin", "/api/.%2E/a", "/api/a%2fb",
-                           "/api/a%5Cb", "/api/./a"}) {
+                           "/api/a%5Cb", "/api/./a", "/api/..;/admin", "/api/..%3Bx/admin"}) {
     auto client = Ask(std::string("GET ") + path);
     EXPECT_TRUE(client->Until("}").starts_with("HTTP/1.1 400")) << path;
   }
   EXPECT_EQ(app_.requests, 0);
+}
+
+TEST_F(ProxyTest, AnIdThatAFieldsParserWouldTrimIsRefused) {
+  auto refused = [](const std::string& user, const std::string& session) {
+    ClientIdentity who{.user_id = user, .session_id = session};
+    return !ToApplication({.method = "GET", .path = "/api/a"}, who, "1", "2").has_value();
+  };
+  EXPECT_FALSE(refused("ann lee", "phone"));
+  EXPECT_TRUE(refused(" ann", "phone"));
+  EXPECT_TRUE(refused("ann ", "phone"));
+  EXPECT_TRUE(refused("ann", "phone "));
+  EXPECT_TRUE(refused("ann", "pho\rne"));
 }
 
 TEST_F(ProxyTest, ConnectionMustNotNameFieldsThatIdentify) {
