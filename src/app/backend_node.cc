@@ -77,6 +77,9 @@ Status BackendNode::OpenIssuers(Loop& loop, const BackendNodeOptions& options,
   if (!tokens) return std::unexpected(tokens.error());
   revocation_tokens_ = std::make_shared<RevocationTokens>(std::move(*tokens));
   config.revocation_tokens = revocation_tokens_;
+  config.on_unknown_token_key = [this] {
+    if (issuer_keys_) issuer_keys_->OnUnknownKey();
+  };
   auto keys = IssuerKeys::Open(
       loop, *settings, {},
       {.on_keys = [this](const std::string& issuer,

@@ -35,9 +35,9 @@ Result<std::unique_ptr<IssuerKeys>> IssuerKeys::Open(Loop& loop,
   return keys;
 }
 
-void IssuerKeys::OnUnknownKey(std::string_view issuer) {
+void IssuerKeys::OnUnknownKey() {
   for (auto& source : sources_) {
-    if (source->issuer != issuer || source->fetching) continue;
+    if (source->fetching) continue;
     uint64_t since_ms = loop_.clock().MonoMs() - source->fetched_ms;
     if (since_ms >= options_.cooldown_ms) Fetch(*source);
   }

@@ -43,8 +43,9 @@ class IssuerKeys {
                                                   Options options, Hooks hooks);
   ~IssuerKeys();
 
-  // A token of `issuer` named a key that is not known.
-  void OnUnknownKey(std::string_view issuer);
+  // A token named a key that is not known. Nothing in such a token is proven, its issuer neither:
+  // every set is fetched again that was not within its cooldown.
+  void OnUnknownKey();
   // Every issuer has had keys.
   bool ready() const;
   uint64_t failures() const { return failures_; }

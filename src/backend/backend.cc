@@ -29,7 +29,8 @@ Backend::Backend(Loop& loop, BackendConfig config, std::unique_ptr<Log> log)
       started_ms_(loop.clock().MonoMs()) {
   router_.SetGuard([this](const RequestHead& request) { return access_.Check(request); });
   if (config_.revocation_tokens) {
-    revocation_.emplace(intake_, *config_.revocation_tokens, loop.clock());
+    revocation_.emplace(intake_, *config_.revocation_tokens, loop.clock(),
+                        config_.on_unknown_token_key);
   }
 }
 
@@ -138,7 +139,8 @@ BackendStats Backend::Stats() const {
           .canaries_failed = canary_.failed(),
           .http = server_->stats(),
           .engine = log_->engine().Stats(),
-          .engine_ready = log_->Ready().has_value()};
+          .engine_ready = log_->Ready().has_value(),
+          .revocation = revocation_ ? std::optional(revocation_->stats()) : std::nullopt};
 }
 
 std::string Backend::SubscriptionsJson() const {

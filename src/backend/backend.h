@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -35,6 +36,7 @@ struct BackendConfig {
   Access::TableSource roles;
   // What identity providers' tokens are held against; null: their endpoints are not there.
   std::shared_ptr<RevocationTokens> revocation_tokens;
+  RevocationEndpoints::UnknownKeyHook on_unknown_token_key;
   // The log's engine has failed for good (Log::SetOnFatal): called once, on the log thread, to end
   // the process. Without one it is aborted.
   std::function<void(const Error&)> on_log_failure;
@@ -59,6 +61,8 @@ struct BackendStats {
   HttpStats http;
   Engine::Statistics engine;
   bool engine_ready = true;
+  // By RevocationEndpoints::Standard; nothing where the endpoints are not there.
+  std::optional<std::array<RevocationEndpoints::Statistics, 2>> revocation;
 };
 
 // Backend is one backend, wired: the order of its members is the order of dependence, and the way

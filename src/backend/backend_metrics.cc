@@ -143,6 +143,24 @@ void CollectHttp(const HttpStats& http, MetricList& out) {
                http.refused_total);
 }
 
+void CollectRevocation(const std::array<RevocationEndpoints::Statistics, 2>& both,
+                       MetricList& out) {
+  Part part("revocation", out);
+  constexpr std::array<const char*, 2> kStandards = {"backchannel_logout", "security_event"};
+  for (size_t i = 0; i < both.size(); ++i) {
+    std::vector<Label> standard = {{"standard", kStandards[i]}};
+    part.Counter("accepted_total", "Tokens that became an invalidation.", both[i].accepted,
+                 standard);
+    part.Counter("repeated_total", "Tokens that were carried out before.", both[i].repeated,
+                 standard);
+    part.Counter("ignored_total", "Good tokens that asked for nothing we do.", both[i].ignored,
+                 standard);
+    part.Counter("refused_total", "Tokens and requests that did not hold.", both[i].refused,
+                 standard);
+    part.Counter("failed_total", "Tokens that the log did not take.", both[i].failed, standard);
+  }
+}
+
 }  // namespace
 
 void CollectBackendMetrics(const Backend& backend, MetricList& out) {
@@ -153,6 +171,7 @@ void CollectBackendMetrics(const Backend& backend, MetricList& out) {
   CollectPublish(stats, out);
   CollectSubscriptions(backend, stats, out);
   CollectHttp(stats.http, out);
+  if (stats.revocation) CollectRevocation(*stats.revocation, out);
 }
 
 }  // namespace galaxy::push

@@ -112,7 +112,10 @@ Result<std::optional<RevocationOrder>> RevocationCall::ReadOrder() const {
 void RevocationCall::OnBodyEnd() {
   if (answered_) return;
   Result<std::optional<RevocationOrder>> order = ReadOrder();
-  if (!order) return Refuse(order.error());
+  if (!order) {
+    if (order.error().field == "kid" && endpoints_.on_unknown_key_) endpoints_.on_unknown_key_();
+    return Refuse(order.error());
+  }
   if (!*order) {
     ++stats().ignored;
     return Accept();

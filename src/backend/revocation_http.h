@@ -1,7 +1,10 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <map>
+#include <functional>
+#include <string>
+#include <utility>
 
 #include "auth/revocation_token.h"
 #include "backend/publish_intake.h"
@@ -41,18 +44,26 @@ class RevocationEndpoints {
     uint64_t failed = 0;  // the log did not take them
   };
 
-  RevocationEndpoints(PublishIntake& intake, RevocationTokens& tokens, const Clock& clock)
-      : intake_(intake), tokens_(tokens), clock_(clock) {}
+  // A token named a key that is not there: keys may have been rotated.
+  using UnknownKeyHook = std::function<void()>;
+  RevocationEndpoints(PublishIntake& intake, RevocationTokens& tokens, const Clock& clock,
+                      UnknownKeyHook on_unknown_key = {})
+      : intake_(intake),
+        tokens_(tokens),
+        clock_(clock),
+        on_unknown_key_(std::move(on_unknown_key)) {}
 
   void OnRequest(Exchange& exchange, Standard standard);
   const Statistics& stats(Standard standard) const { return stats_[static_cast<size_t>(standard)]; }
+  const std::array<Statistics, 2>& stats() const { return stats_; }
 
  private:
   friend class RevocationCall;
   PublishIntake& intake_;
   RevocationTokens& tokens_;
   const Clock& clock_;
-  Statistics stats_[2];
+  const UnknownKeyHook on_unknown_key_;
+  std::array<Statistics, 2> stats_;
 };
 
 }  // namespace galaxy::push

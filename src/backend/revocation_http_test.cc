@@ -81,7 +81,8 @@ class RevocationHttp : public testing::Test, public RequestHandler {
   RevocationTokens tokens_ = *RevocationTokens::Create(
       {.issuers = {
            {.issuer = "idp", .audience = "galaxy", .keys = *Jwks::Parse(key_.ToPublicJwks())}}});
-  RevocationEndpoints endpoints_{intake_, tokens_, clock_};
+  int unknown_keys_ = 0;
+  RevocationEndpoints endpoints_{intake_, tokens_, clock_, [this] { ++unknown_keys_; }};
   std::unique_ptr<HttpServer> server_ = *HttpServer::Open(loop_, {"127.0.0.1", 0}, {}, *this);
 };
 
@@ -147,6 +148,17 @@ TEST_F(RevocationHttp, ASecurityEventThatDoesNotHoldIsRefusedInTheStandardsWords
   key_ = TokenKey::Generate(TokenAlg::kEdDsa);
   EXPECT_NE(PostEvent(SecurityEvent("1")).find(R"("err":"invalid_key")"), std::string::npos);
   EXPECT_TRUE(Invalidations().empty());
+}
+
+TEST_F(RevocationHttp, AnUnknownKeyIsTold) {
+  // semantics.md 10.2
+  PostEvent("no.jwt.here");
+  PostEvent(SecurityEvent("1"));
+  EXPECT_EQ(unknown_keys_, 0);
+  key_ = TokenKey::Generate(TokenAlg::kEdDsa);
+  PostEvent(SecurityEvent("2"));
+  PostLogout(Logout("3", R"(,"sub":"ann")"));
+  EXPECT_EQ(unknown_keys_, 2);
 }
 
 TEST_F(RevocationHttp, WhatTheLogDoesNotTakeCanBeSentAgain) {

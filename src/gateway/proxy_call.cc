@@ -88,9 +88,9 @@ void ProxyCall::OnBodyEnd() {
 }
 
 void ProxyCall::OnAborted(const Error&) {
+  if (!over_) ++proxy_.stats_.client_aborts;  // else it was our own reset
   over_ = true;
   timeout_.Cancel();
-  ++proxy_.stats_.client_aborts;
   request_.reset();
 }
 

@@ -131,6 +131,7 @@ class TlsPlane(unittest.TestCase):
         _, err = client.communicate(timeout=20)
         self.assertEqual(client.returncode, 4, err)  # verdict never
         self.assertIn("logout", err)
+        self.assertEqual(self.backend.metric("galaxy_push_revocation_accepted_total", 'standard="backchannel_logout"'), 1)
 
 
 if __name__ == "__main__":
