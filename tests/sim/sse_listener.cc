@@ -5,11 +5,11 @@
 #include <utility>
 
 #include "client/backoff.h"
-#include "client/key_source.h"
 #include "client/reconnect.h"
-#include "client/url.h"
 #include "http/client.h"
 #include "http/sse.h"
+#include "http/text_source.h"
+#include "http/url.h"
 #include "net/loop.h"
 
 namespace galaxy::push::sim {
@@ -65,7 +65,7 @@ struct Stream final : ResponseHandler, SseHandler {
 class SseListener final : public EventListener, public Stream::Owner {
  public:
   SseListener(Loop& loop, SseTransport transport, ListenerOptions options, ServerUrl url,
-              std::unique_ptr<KeySource> keys, TokenSource token, EventListenerHandler& handler)
+              std::unique_ptr<TextSource> keys, TokenSource token, EventListenerHandler& handler)
       : loop_(loop),
         transport_(transport),
         options_(std::move(options)),
@@ -104,7 +104,9 @@ class SseListener final : public EventListener, public Stream::Owner {
 
  private:
   void FetchKeys() {
-    key_source_->Fetch([this](Result<PublicKeys::Snapshot> keys) {
+    key_source_->Fetch([this](Result<std::string> text) {
+      Result<PublicKeys::Snapshot> keys =
+          text ? PublicKeys::Parse(*text) : std::unexpected(text.error());
       if (!keys) {
         handler_.OnState("waiting", "for keys: " + keys.error().message);
         retry_ = loop_.RunAfter(backoff_.Next(), [this] { Connect(); });
@@ -148,7 +150,7 @@ class SseListener final : public EventListener, public Stream::Owner {
   const SseTransport transport_;
   const ListenerOptions options_;
   const ServerUrl url_;
-  std::unique_ptr<KeySource> key_source_;
+  std::unique_ptr<TextSource> key_source_;
   TokenSource token_source_;
   EventListenerHandler& handler_;
   ListenerSession session_;
@@ -166,8 +168,8 @@ Result<std::unique_ptr<EventListener>> StartSseListener(Loop& loop, SseTransport
                                                         EventListenerHandler& handler) {
   Result<ServerUrl> url = ServerUrl::Parse(options.url);
   if (!url) return std::unexpected(url.error());
-  auto keys =
-      KeySource::Open(loop, "http://" + url->address.ToString() + "/.well-known/jwks.json", 2'000);
+  auto keys = TextSource::Open(loop, "http://" + url->address.ToString() + "/.well-known/jwks.json",
+                               {.timeout_ms = 2'000});
   if (!keys) return std::unexpected(keys.error());
   auto listener =
       std::make_unique<SseListener>(loop, transport, std::move(options), std::move(*url),
