@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/file.h"
+#include "base/hex.h"
 #include "envelope/strict_json.h"
 
 namespace galaxy::push {
@@ -25,14 +26,10 @@ std::optional<Role> RoleFrom(std::string_view name) {
 }
 
 std::optional<Hash> HashFrom(std::string_view hex) {
-  Hash hash{};
-  if (hex.size() != 2 * hash.size()) return std::nullopt;
-  for (size_t i = 0; i < hex.size(); ++i) {
-    char c = hex[i];
-    int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-    if (digit < 0) return std::nullopt;
-    hash[i / 2] = static_cast<Hash::value_type>(static_cast<int>(hash[i / 2]) << 4 | digit);
-  }
+  std::optional<std::string> bytes = DecodeHex(hex);
+  Hash hash;
+  if (!bytes || bytes->size() != hash.size()) return std::nullopt;
+  std::copy(bytes->begin(), bytes->end(), hash.begin());
   return hash;
 }
 
@@ -145,14 +142,6 @@ bool IsNamedBy(const TlsPeer& peer, std::string_view gateway_client_id) {
   return Names(peer, gateway_client_id);
 }
 
-std::string KeyFingerprint(std::string_view key) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  for (auto byte : Sha256Of(key)) {
-    text.push_back(kDigits[static_cast<unsigned char>(byte) >> 4]);
-    text.push_back(kDigits[static_cast<unsigned char>(byte) & 15]);
-  }
-  return text;
-}
+std::string KeyFingerprint(std::string_view key) { return Hex(AsBytes(Sha256Of(key))); }
 
 }  // namespace galaxy::push

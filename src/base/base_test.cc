@@ -3,10 +3,19 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/hex.h"
 #include "base/ids.h"
 
 namespace galaxy::push {
 namespace {
+
+TEST(Hex, IsTwoLowerCaseDigitsAByteAndNothingElse) {
+  std::string bytes("\x00\x7f\xff", 3);
+  EXPECT_EQ(Hex(bytes), "007fff");
+  EXPECT_EQ(DecodeHex("007fff"), bytes);
+  EXPECT_EQ(DecodeHex(""), "");
+  for (const char* text : {"0", "0g", "0A", " 0", "0x00"}) EXPECT_FALSE(DecodeHex(text)) << text;
+}
 
 TEST(ErrorRegistry, DescribesEveryCodeInItsOwnRow) {
   for (int i = 0; i < kCodeCount; ++i) {
