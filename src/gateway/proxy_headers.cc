@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 #include <vector>
 
+#include "base/hex.h"
 #include "base/random.h"
+#include "http/text.h"
 
 namespace galaxy::push {
 namespace {
@@ -64,34 +67,20 @@ std::vector<std::string> Nominated(const Headers& headers) {
   return names;
 }
 
-// Some servers cut what follows ';' off a segment before they look at it: "..;" is "..".
-bool IsDotSegment(std::string_view segment) {
-  segment = segment.substr(0, std::min(segment.find(';'), segment.find("%3b")));
-  segment = segment.substr(0, segment.find("%3B"));
-  std::string plain;
-  for (size_t i = 0; i < segment.size(); ++i) {
-    bool dot = segment.substr(i, 3) == "%2e" || segment.substr(i, 3) == "%2E";
-    plain.push_back(dot ? '.' : segment[i]);
-    if (dot) i += 2;
-  }
-  return plain == "." || plain == "..";
-}
-
 // Parsers disagree on what such paths mean; behind a prefix that decides who may pass, that is a
-// way around it.
+// way around it. Some servers cut what follows ';' off a segment before they look at it: "..;" is
+// "..".
 Status CheckPath(std::string_view path) {
-  std::string lower(path);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  bool encoded = lower.find("%2f") != std::string::npos || lower.find("%5c") != std::string::npos ||
-                 lower.find('\\') != std::string::npos || lower.find("%00") != std::string::npos;
-  if (encoded) {
-    return Fail(Code::kBadRequest, "the path has an encoded slash, a backslash or a zero byte",
-                "path");
-  }
   for (size_t at = 0; at <= path.size();) {
     size_t end = std::min(path.find('/', at), path.size());
-    if (IsDotSegment(path.substr(at, end - at))) {
+    std::optional<std::string> segment = PercentDecode(path.substr(at, end - at));
+    if (!segment || segment->find_first_of(std::string_view("/\\\0", 3)) != std::string::npos) {
+      return Fail(Code::kBadRequest,
+                  "the path has an encoded slash, a backslash, a zero byte or a malformed %",
+                  "path");
+    }
+    segment->resize(std::min(segment->find(';'), segment->size()));
+    if (*segment == "." || *segment == "..") {
       return Fail(Code::kBadRequest, "the path has a segment . or ..", "path");
     }
     at = end + 1;
@@ -106,16 +95,10 @@ bool FitsField(std::string_view id) {
          std::none_of(id.begin(), id.end(), is_control);
 }
 
-std::string Hex(size_t bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::vector<unsigned char> random(bytes);
-  RandomBytes(random);
-  std::string text;
-  for (unsigned char byte : random) {
-    text.push_back(kDigits[byte >> 4]);
-    text.push_back(kDigits[byte & 15]);
-  }
-  return text;
+std::string RandomHex(size_t bytes) {
+  std::string random(bytes, '\0');
+  RandomBytes({reinterpret_cast<unsigned char*>(random.data()), bytes});
+  return Hex(random);
 }
 
 }  // namespace
@@ -177,6 +160,6 @@ Headers TrailersToClient(const Headers& trailers) {
   return ToClient({.status = 200, .headers = trailers}).headers;
 }
 
-std::string NewTraceparent() { return "00-" + Hex(16) + "-" + Hex(8) + "-01"; }
+std::string NewTraceparent() { return "00-" + RandomHex(16) + "-" + RandomHex(8) + "-01"; }
 
 }  // namespace galaxy::push
