@@ -19,11 +19,15 @@ Proxy::Proxy(Loop& loop, ProxyOptions options, const RevokedSet& revoked, Hooks 
 
 Proxy::~Proxy() = default;
 
+std::optional<Error> Proxy::FindRevocation(const ClientIdentity& who) const {
+  auto began_s = static_cast<uint32_t>(who.began_s.value_or(0));
+  auto revocation = revoked_.Find(who.user_id, who.session_id, began_s);
+  if (!revocation) return std::nullopt;
+  return Error{revocation->code, std::string(revocation->reason), ""};
+}
+
 Status Proxy::Check(const ClientIdentity& who) const {
-  uint32_t began_s = static_cast<uint32_t>(who.began_s.value_or(0));
-  if (auto revocation = revoked_.Find(who.user_id, who.session_id, began_s)) {
-    return Fail(revocation->code, std::string(revocation->reason));
-  }
+  if (auto revoked = FindRevocation(who)) return std::unexpected(std::move(*revoked));
   if (!options_.while_stale && !hooks_.admitting()) {
     return Fail(Code::kStale, "the gateway cannot vouch for sessions now");
   }
@@ -54,23 +58,29 @@ void Proxy::OnRequest(Exchange& exchange) {
 }
 
 void Proxy::Cut(std::string_view user) {
-  std::vector<ProxyCall*> meant;
+  std::vector<Rejection> meant;
   auto [first, last] = in_flight_.equal_range(std::string(user));
   for (auto it = first; it != last; ++it) {
-    const ClientIdentity& who = it->second->who();
-    uint32_t began_s = static_cast<uint32_t>(who.began_s.value_or(0));
-    if (revoked_.Find(who.user_id, who.session_id, began_s)) meant.push_back(it->second);
+    ProxyCall* call = it->second;
+    if (auto revoked = FindRevocation(call->who())) {
+      meant.push_back({call->exchange(), call, std::move(*revoked)});
+    }
   }
-  for (ProxyCall* call : meant) {
-    Status status = Check(call->who());
-    call->Reject(status.error());
-  }
+  RejectEach(meant);
 }
 
 void Proxy::CutAll(Code code) {
-  std::vector<ProxyCall*> all;
-  for (const auto& [user, call] : in_flight_) all.push_back(call);
-  for (ProxyCall* call : all) call->Reject({code, "", ""});
+  std::vector<Rejection> all;
+  for (const auto& [user, call] : in_flight_)
+    all.push_back({call->exchange(), call, {code, "", ""}});
+  RejectEach(all);
+}
+
+void Proxy::RejectEach(const std::vector<Rejection>& rejections) {
+  for (const Rejection& rejection : rejections) {
+    std::shared_ptr<Exchange> exchange = rejection.exchange.lock();
+    if (exchange && exchange->open()) rejection.call->Reject(rejection.error);
+  }
 }
 
 }  // namespace galaxy::push

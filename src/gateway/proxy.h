@@ -4,8 +4,10 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "auth/jwt.h"
 #include "base/error.h"
@@ -62,12 +64,24 @@ class Proxy {
   // 9.3: rejects everything with `code`.
   void CutAll(Code code);
 
-  const ProxyStats& stats() const { return stats_; }
+  ProxyStats stats() const {
+    ProxyStats stats = stats_;
+    stats.in_flight = in_flight_.size();
+    return stats;
+  }
 
  private:
   friend class ProxyCall;
   // OK, or why this session must not be served (8.4).
   Status Check(const ClientIdentity& who) const;
+  std::optional<Error> FindRevocation(const ClientIdentity& who) const;
+  // To reject one may end others: each is looked at again before its turn.
+  struct Rejection {
+    std::weak_ptr<Exchange> exchange;
+    ProxyCall* call;  // lives as long as the exchange is open
+    Error error;
+  };
+  static void RejectEach(const std::vector<Rejection>& rejections);
 
   Loop& loop_;
   const ProxyOptions options_;

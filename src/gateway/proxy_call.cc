@@ -49,14 +49,12 @@ ProxyCall::ProxyCall(Proxy& proxy, Exchange& exchange, ClientIdentity who, Reque
       }),
       answer_(*this) {
   proxy_.in_flight_.emplace(who_.user_id, this);
-  ++proxy_.stats_.in_flight;
 }
 
 ProxyCall::~ProxyCall() {
   auto [first, last] = proxy_.in_flight_.equal_range(who_.user_id);
   proxy_.in_flight_.erase(
       std::find_if(first, last, [this](const auto& entry) { return entry.second == this; }));
-  --proxy_.stats_.in_flight;
 }
 
 void ProxyCall::Begin(BodySource* body) {

@@ -26,6 +26,7 @@ class ProxyCall final : public ExchangeHandler {
   ~ProxyCall() override;
 
   const ClientIdentity& who() const { return who_; }
+  std::weak_ptr<Exchange> exchange() const { return exchange_.weak_from_this(); }
   // Its session must not be served any more, or the application failed (`status` 502 or 504):
   // refuses when the response has not begun, resets after. May destroy this.
   void Reject(const Error& error, int status = 0);

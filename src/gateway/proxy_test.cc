@@ -190,6 +190,18 @@ TEST_F(ProxyTest, AnInvalidationRejectsWhatIsInFlightAndCancelsItAtTheApplicatio
   EXPECT_EQ(proxy_->stats().in_flight, 0u);
 }
 
+TEST_F(ProxyTest, LostInvalidationsRejectEverythingInFlight) {
+  // semantics.md 9.3
+  auto first = Ask("GET /api/slow");
+  Arrives();
+  auto second = Ask("GET /api/slow");
+  Arrives(2);
+  proxy_->CutAll(Code::kStale);
+  EXPECT_TRUE(first->Until("}").starts_with("HTTP/1.1 503"));
+  EXPECT_TRUE(second->Until("}").starts_with("HTTP/1.1 503"));
+  EXPECT_EQ(proxy_->stats().in_flight, 0u);
+}
+
 TEST_F(ProxyTest, AResponseThatHasBegunIsReset) {
   // semantics.md 8.1
   auto client = Ask("GET /api/slow");
