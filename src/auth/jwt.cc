@@ -99,12 +99,7 @@ Result<ClientIdentity> TokenVerifier::Verify(std::string_view token, uint64_t no
 }
 
 Status TokenVerifier::SetKeys(std::string_view issuer, Jwks::Snapshot keys) {
-  for (TokenIssuer& known : options_.issuers) {
-    if (known.issuer != issuer) continue;
-    known.keys = std::move(keys);
-    return {};
-  }
-  return Fail(Code::kNotFound, "there is no such issuer of tokens", "issuer");
+  return SetIssuerKeys(options_.issuers, issuer, std::move(keys));
 }
 
 }  // namespace galaxy::push

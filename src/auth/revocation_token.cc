@@ -66,7 +66,8 @@ struct RevocationTokens::Event {
   const TokenIssuer* issuer = nullptr;
   std::string jti;
   json claims;
-  json events;
+  // The member `name` of the claim `events`; null when it is not there.
+  const json* Find(const char* name) const { return FindObject(claims.at("events"), name); }
 };
 
 Result<RevocationTokens> RevocationTokens::Create(Options options) {
@@ -87,10 +88,21 @@ Result<RevocationTokens::Event> RevocationTokens::Open(std::string_view token, b
   }
   Result<std::string> jti = RequiredId(parts->claims, "jti");
   if (!jti) return std::unexpected(jti.error());
-  const json* events = FindObject(parts->claims, "events");
-  if (events == nullptr) return RefuseToken("the token has no events", "events");
-  json kept = *events;
-  return Event{*issuer, std::move(*jti), std::move(parts->claims), std::move(kept)};
+  if (FindObject(parts->claims, "events") == nullptr) {
+    return RefuseToken("the token has no events", "events");
+  }
+  return Event{*issuer, std::move(*jti), std::move(parts->claims)};
+}
+
+Result<RevocationOrder> RevocationTokens::OrderFor(const Event& event, const std::string& subject,
+                                                   std::string_view reason) const {
+  Result<std::string> user = UserIdOf(subject, *event.issuer, options_.issuers);
+  if (!user) return std::unexpected(user.error());
+  return RevocationOrder{.user_id = std::move(*user),
+                         .session_id = {},
+                         .reason = std::string(reason),
+                         .issuer = event.issuer->issuer,
+                         .jti = event.jti};
 }
 
 Result<RevocationOrder> RevocationTokens::VerifyLogout(std::string_view token,
@@ -98,7 +110,7 @@ Result<RevocationOrder> RevocationTokens::VerifyLogout(std::string_view token,
   Result<Event> event = Open(token, true, now_ms);
   if (!event) return std::unexpected(event.error());
   const json& claims = event->claims;
-  if (FindObject(event->events, kLogoutEvent) == nullptr) {
+  if (event->Find(kLogoutEvent) == nullptr) {
     return RefuseToken("the token has no backchannel-logout event", "events");
   }
   if (claims.contains("nonce")) {
@@ -111,17 +123,12 @@ Result<RevocationOrder> RevocationTokens::VerifyLogout(std::string_view token,
   }
   Result<std::string> subject = RequiredId(claims, event->issuer->user_claim);
   if (!subject) return std::unexpected(subject.error());
-  Result<std::string> user = UserIdOf(*subject, *event->issuer, options_.issuers);
-  if (!user) return std::unexpected(user.error());
-  RevocationOrder order{.user_id = std::move(*user),
-                        .session_id = {},
-                        .reason = std::string(kLogoutReason),
-                        .issuer = event->issuer->issuer,
-                        .jti = std::move(event->jti)};
+  Result<RevocationOrder> order = OrderFor(*event, *subject, kLogoutReason);
+  if (!order) return order;
   if (claims.contains(event->issuer->session_claim)) {
     Result<std::string> session = RequiredId(claims, event->issuer->session_claim);
     if (!session) return std::unexpected(session.error());
-    order.session_id = std::move(*session);
+    order->session_id = std::move(*session);
   }
   return order;
 }
@@ -130,7 +137,7 @@ Result<std::optional<RevocationOrder>> RevocationTokens::VerifySecurityEvent(
     std::string_view token, uint64_t now_ms) const {
   Result<Event> event = Open(token, false, now_ms);
   if (!event) return std::unexpected(event.error());
-  const json* revoked = FindObject(event->events, kSessionRevoked);
+  const json* revoked = event->Find(kSessionRevoked);
   if (revoked == nullptr) return std::optional<RevocationOrder>();
   const json* subject = FindObject(event->claims, "sub_id");
   if (subject == nullptr) subject = FindObject(*revoked, "subject");
@@ -145,22 +152,17 @@ Result<std::optional<RevocationOrder>> RevocationTokens::VerifySecurityEvent(
   }
   Result<std::string> name = SubjectName(*user_subject, event->issuer->issuer);
   if (!name) return std::unexpected(name.error());
-  Result<std::string> user = UserIdOf(*name, *event->issuer, options_.issuers);
-  if (!user) return std::unexpected(user.error());
-  RevocationOrder order{.user_id = std::move(*user),
-                        .session_id = {},
-                        .reason = std::string(kRevokedReason),
-                        .issuer = event->issuer->issuer,
-                        .jti = std::move(event->jti)};
+  Result<RevocationOrder> order = OrderFor(*event, *name, kRevokedReason);
+  if (!order) return std::unexpected(order.error());
   if (complex && subject->contains("session")) {
     const json* session = FindObject(*subject, "session");
     Result<std::string> id = session == nullptr
                                  ? RefuseToken("the subject's session is no object", "sub_id")
                                  : SubjectName(*session, event->issuer->issuer);
     if (!id) return std::unexpected(id.error());
-    order.session_id = std::move(*id);
+    order->session_id = std::move(*id);
   }
-  return std::optional(std::move(order));
+  return std::optional(std::move(*order));
 }
 
 void RevocationTokens::Remember(const RevocationOrder& order, uint64_t now_ms) {
@@ -179,12 +181,7 @@ bool RevocationTokens::Remembers(const RevocationOrder& order) const {
 }
 
 Status RevocationTokens::SetKeys(std::string_view issuer, Jwks::Snapshot keys) {
-  for (TokenIssuer& known : options_.issuers) {
-    if (known.issuer != issuer) continue;
-    known.keys = std::move(keys);
-    return {};
-  }
-  return Fail(Code::kNotFound, "there is no such issuer of tokens", "issuer");
+  return SetIssuerKeys(options_.issuers, issuer, std::move(keys));
 }
 
 }  // namespace galaxy::push

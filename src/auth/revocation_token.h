@@ -66,6 +66,8 @@ class RevocationTokens {
   using Id = std::pair<std::string, std::string>;  // issuer, jti
   explicit RevocationTokens(Options options) : options_(std::move(options)) {}
   struct Event;
+  Result<RevocationOrder> OrderFor(const Event& event, const std::string& subject,
+                                   std::string_view reason) const;
   Result<Event> Open(std::string_view token, bool logout, uint64_t now_ms) const;
 
   Options options_;

@@ -114,6 +114,16 @@ Result<std::string> RequiredId(const json& claims, const std::string& name) {
   return *text;
 }
 
+Status SetIssuerKeys(std::vector<TokenIssuer>& issuers, std::string_view name,
+                     Jwks::Snapshot keys) {
+  for (TokenIssuer& known : issuers) {
+    if (known.issuer != name) continue;
+    known.keys = std::move(keys);
+    return {};
+  }
+  return Fail(Code::kNotFound, "there is no such issuer of tokens", "issuer");
+}
+
 Result<const TokenIssuer*> CheckOrigin(const JwtParts& parts,
                                        const std::vector<TokenIssuer>& issuers) {
   // `iss` only chooses whose keys to try; it counts once their signature is right.

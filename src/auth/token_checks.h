@@ -14,6 +14,9 @@ namespace galaxy::push {
 // See TokenVerifier::Create().
 Status CheckIssuers(const std::vector<TokenIssuer>& issuers);
 
+// kNotFound when there is no such issuer.
+Status SetIssuerKeys(std::vector<TokenIssuer>& issuers, std::string_view name, Jwks::Snapshot keys);
+
 // The issuer that `iss` names, once the signature by one of its keys and `aud` are right.
 Result<const TokenIssuer*> CheckOrigin(const JwtParts& parts,
                                        const std::vector<TokenIssuer>& issuers);
