@@ -25,7 +25,7 @@ void AddServerTlsOptions(OptionTable& table, std::string_view who, std::string_v
 Result<std::unique_ptr<TlsFiles>> OpenServerTls(const ServerTlsOptions& options);
 
 // Of a client of the backend: --backend-ca, --backend-cert, --backend-key, --backend-name and, with
-// `with_key`, --backend-key-file.
+// `with_bearer`, --backend-bearer.
 struct BackendAccessOptions {
   std::string ca;  // a file, or "system"
   std::string certificate_file;

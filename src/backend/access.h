@@ -11,7 +11,8 @@
 namespace galaxy::push {
 
 // The roles of which one is needed for `path`, a gRPC method or an HTTP path of the backend's port.
-// Empty: everybody may (health, reflection, and what carries its own proof).
+// Empty: everybody may (health, reflection, and what carries its own proof). What is not named here
+// is for operators, so that an endpoint that somebody adds is not open by oversight.
 Roles RolesNeeded(std::string_view path);
 
 // Access decides who may use the backend's port (docs/semantics.md 10.1). Without a role table

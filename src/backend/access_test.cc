@@ -41,6 +41,7 @@ TEST_F(AccessTest, EachEndpointTakesItsRolesAndNoOther) {
       {std::string(kPublisher) + "Invalidate", "producer operator"},
       {"/v1/events", "producer operator"},
       {"/v1/invalidations", "producer operator"},
+      {"/galaxy.backend.later.v1.Later/Added", "operator"},
       {"/grpc.health.v1.Health/Check", "gateway producer operator stranger"},
       {"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
        "gateway producer operator stranger"},
