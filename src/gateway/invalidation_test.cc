@@ -184,6 +184,13 @@ TEST_F(InvalidationTest, RequestsInFlightComeLast) {  // semantics.md 8.1 (4)
   EXPECT_EQ(calls, 1);
 }
 
+TEST_F(InvalidationTest, LostInvalidationsReachRequestsInFlight) {  // semantics.md 9.3
+  int calls = 0;
+  shard->SetRequestCutters([](const EntryView&) {}, [&] { ++calls; });
+  shard->CloseUnvouched(1'000);
+  EXPECT_EQ(calls, 1);
+}
+
 TEST_F(InvalidationTest, RefreshKeepsTheEarliestBegin) {  // semantics.md 8.8
   auto client = Connect("a", "s1");                       // began long before now
   uint64_t second = clock.WallMs() / 1000;
