@@ -53,7 +53,8 @@ class HttpOverTls : public testing::Test, public RequestHandler {
 
   TestCertificates files_;
   TlsOptions with_name_ = files_.Holding({.ip_addresses = {"127.0.0.1"}});
-  Loop loop_;
+  FakeClock clock_;
+  Loop loop_{clock_};
   std::unique_ptr<HttpServer> server_;
 };
 
@@ -79,6 +80,19 @@ TEST_F(HttpOverTls, AServerWithoutHttp2IsNotSpokenToInIt) {
   Open(old);
   Answer answer = Ask(true, files_.Trusting());
   EXPECT_NE(answer.error.find("ALPN"), std::string::npos) << answer.error;
+}
+
+TEST_F(HttpOverTls, AHandshakeThatIsNotCompletedInTimeEndsTheConnection) {
+  // semantics.md 10.4: as a slow head, whose limit it shares.
+  Open(with_name_);
+  RawClient client(loop_, server_->bound());
+  client.Send("\x16\x03\x01");  // the first bytes of a ClientHello
+  TurnUntil(loop_, [&] { return server_->stats().connections_open == 1; });
+  clock_.Advance(HttpLimits().head_timeout_ms - 100);
+  TurnSome(loop_);
+  EXPECT_EQ(server_->stats().connections_open, 1u);
+  clock_.Advance(200);
+  TurnUntil(loop_, [&] { return server_->stats().connections_open == 0; });
 }
 
 TEST_F(HttpOverTls, PlaintextGetsNoAnswer) {
