@@ -12,11 +12,7 @@ namespace {
 class InvalidateCommand final : public Command {
  public:
   InvalidateCommand() {
-    table_.HostPort({.name = "backend",
-                     .text = "The backend's --listen address.",
-                     .fallback = "127.0.0.1:7400"},
-                    backend_);
-    AddBackendAccessOptions(table_, /*with_bearer=*/true, access_options_);
+    AddBackendClientOptions(table_, backend_, access_options_);
     table_.Text({.name = "user", .text = "Whose session.", .required = true, .command_line = true},
                 user_);
     table_.Text({.name = "session",

@@ -42,11 +42,7 @@ class InputFile {
 class PublishCommand final : public Command {
  public:
   PublishCommand() {
-    table_.HostPort({.name = "backend",
-                     .text = "The backend's --listen address.",
-                     .fallback = "127.0.0.1:7400"},
-                    run_.backend);
-    AddBackendAccessOptions(table_, /*with_bearer=*/true, access_options_);
+    AddBackendClientOptions(table_, run_.backend, access_options_);
     Event("user", "Publish one event for this user instead of reading lines.", user_);
     Event("session", "The one event: for this device session only.", session_);
     Event("kind", "The one event: its kind.", kind_);

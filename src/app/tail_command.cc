@@ -64,11 +64,7 @@ class TailRun final : public EntrySubscriberHandler {
 class TailCommand final : public Command {
  public:
   TailCommand() {
-    table_.HostPort({.name = "backend",
-                     .text = "The backend's --listen address.",
-                     .fallback = "127.0.0.1:7400"},
-                    backend_);
-    AddBackendAccessOptions(table_, /*with_bearer=*/true, access_options_);
+    AddBackendClientOptions(table_, backend_, access_options_);
     table_.Text({.name = "id",
                  .text = "The gateway_client_id; by default tail-<host>-<pid>, which displaces no "
                          "gateway.",

@@ -67,6 +67,13 @@ void AddBackendAccessOptions(OptionTable& table, bool with_bearer, BackendAccess
              options.bearer_file);
 }
 
+void AddBackendClientOptions(OptionTable& table, Address& backend, BackendAccessOptions& options) {
+  table.HostPort(
+      {.name = "backend", .text = "The backend's --listen address.", .fallback = "127.0.0.1:7400"},
+      backend);
+  AddBackendAccessOptions(table, /*with_bearer=*/true, options);
+}
+
 Result<OpenedAccess> OpenBackendAccess(const BackendAccessOptions& options) {
   OpenedAccess opened;
   if (!options.bearer_file.empty()) {

@@ -36,6 +36,9 @@ struct BackendAccessOptions {
 };
 void AddBackendAccessOptions(OptionTable& table, bool with_bearer, BackendAccessOptions& options);
 
+// The same for the operators' tools, and where the backend is: --backend.
+void AddBackendClientOptions(OptionTable& table, Address& backend, BackendAccessOptions& options);
+
 // Keeps the files of a BackendAccess.
 struct OpenedAccess {
   std::unique_ptr<TlsFiles> files;  // null: plaintext
