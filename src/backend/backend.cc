@@ -149,7 +149,8 @@ std::string Backend::SubscriptionsJson() const {
     if (out.back() != '[') out += ',';
     out += R"({"gateway_client_id":)";
     AppendJsonString(row.gateway_client_id, out);
-    out += R"(,"generation":)" + std::to_string(row.generation);
+    // Text: beyond 2^53 many a reader of JSON rounds numbers.
+    out += R"(,"generation":")" + std::to_string(row.generation) + '"';
     out += R"(,"peer":)";
     AppendJsonString(row.peer, out);
     out += R"(,"connected_ms":)" + std::to_string(row.connected_wall_ms);

@@ -13,12 +13,14 @@
 
 namespace galaxy::push {
 
-// A log for tests, with the memory engine and virtual time, that commits at once.
+// A log for tests, with virtual time, that commits at once.
 struct LogFixture {
   static constexpr uint64_t kStartMs = 1'763'850'000'000;
 
   explicit LogFixture(Log::Options options = {})
-      : log(std::move(*Log::Open(options, std::make_unique<MemoryEngine>(), kStartMs))) {}
+      : LogFixture(std::make_unique<MemoryEngine>(), kStartMs, options) {}
+  LogFixture(std::unique_ptr<Engine> engine, uint64_t start_ms, Log::Options options = {})
+      : now_ms(start_ms), log(std::move(*Log::Open(options, std::move(engine), start_ms))) {}
 
   Cursor Commit(const EntryView& entry) {
     Cursor cursor;
@@ -42,7 +44,7 @@ struct LogFixture {
   const Ring& ring() const { return log->ring(); }
   const Retained& retained() const { return log->retained(); }
 
-  uint64_t now_ms = kStartMs;
+  uint64_t now_ms;
   std::unique_ptr<Log> log;
 };
 

@@ -10,7 +10,7 @@ PushService::PushService(Loop& loop, Log& log, Options options, std::function<vo
       log_(log),
       options_(options),
       on_accepted_(std::move(on_accepted)),
-      subscriptions_(options.subscriptions, log.ring(), log.retained(), loop.clock().WallMs()),
+      subscriptions_(options.subscriptions, log),
       handle_(this) {
   log.AddListener([this] { OnLogGrowth(); });
   sweep_timer_ = loop_.RunAfter(options_.sweep_ms, [this] { Sweep(); });

@@ -11,6 +11,7 @@
 #include "backend/resume.h"
 #include "backend/subscription.h"
 #include "base/error.h"
+#include "log/log.h"
 
 namespace galaxy::push {
 
@@ -19,10 +20,13 @@ namespace galaxy::push {
 // step (4.2).
 //
 //   Threads     The loop's only. Sans I/O: times are passed in.
+//   Lifetime    `log` outlives it.
 //   Limits      `count_max` ids at once, beyond that kResourceExhausted; a known id is always let
 //               in.
-//   Generations One counter for all ids, begun at the start's wall clock, so that the generation of
-//               an id also rises across restarts and nothing is remembered of ids that are gone.
+//   Generations One counter for all ids, begun where the log's numbers begin at this start (1.2).
+//               Thus the generation of an id rises across restarts as cursors do: also when the
+//               clock steps back, unless the start before had more subscriptions than entries,
+//               canaries (4.9) included. Nothing is remembered of ids that are gone.
 class Subscriptions {
  public:
   struct Options {
@@ -40,8 +44,11 @@ class Subscriptions {
     uint64_t refused = 0;
   };
 
-  Subscriptions(Options options, const Ring& ring, const Retained& retained, uint64_t wall_ms)
-      : options_(options), ring_(ring), retained_(retained), generation_(wall_ms * 1000) {}
+  Subscriptions(Options options, const Log& log)
+      : options_(options),
+        ring_(log.ring()),
+        retained_(log.retained()),
+        generation_(log.begun_after()) {}
 
   Result<Accepted> Accept(const SubscribeRequest& request, uint64_t now_ms, uint64_t wall_ms);
   // `subscription` has ended. Its id is free, unless a newer one has it.

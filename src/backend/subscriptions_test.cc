@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "backend/log_fixture.h"
+#include "log/fake_engine.h"
 
 namespace galaxy::push {
 namespace {
@@ -12,7 +13,7 @@ struct SubscriptionsTest : testing::Test {
     return *subscriptions.Accept({id, cursor}, 0, f.now_ms);
   }
   LogFixture f;
-  Subscriptions subscriptions{{.count_max = 3}, f.ring(), f.retained(), f.now_ms};
+  Subscriptions subscriptions{{.count_max = 3}, *f.log};
 };
 
 // semantics.md 4.1
@@ -23,8 +24,25 @@ TEST_F(SubscriptionsTest, GenerationsRise) {
   EXPECT_LT(first, second);
   EXPECT_LT(first, other);
   // A backend that starts later goes on above.
-  Subscriptions later({}, f.ring(), f.retained(), f.now_ms + 10);
+  LogFixture next(std::make_unique<MemoryEngine>(), f.now_ms + 10);
+  Subscriptions later({}, *next.log);
   EXPECT_GT(later.Accept({"gw"}, 0, f.now_ms)->subscription->generation(), second);
+}
+
+// semantics.md 4.1
+TEST(Subscriptions, GenerationsRiseOverARestartThatFindsTheClockSteppedBack) {
+  FakeDisk disk;
+  uint64_t newest = 0;
+  for (uint64_t started_ms : {5'000'000, 4'000'000, 1'000'000}) {
+    LogFixture f(std::make_unique<FakeEngine>(disk), started_ms);
+    Subscriptions subscriptions({}, *f.log);
+    for (int i = 0; i < 3; ++i) {
+      uint64_t generation = subscriptions.Accept({"gw"}, 0, f.now_ms)->subscription->generation();
+      EXPECT_GT(generation, newest);
+      newest = generation;
+      f.Event("galaxy:canary");
+    }
+  }
 }
 
 // semantics.md 5.1

@@ -72,6 +72,7 @@ Result<std::unique_ptr<Log>> Log::Open(const Options& options, std::unique_ptr<E
   // Above whatever an earlier process may have given out, also when the end of the log was lost: by
   // a disk that lied about a sync, or because this is a backup that was restored.
   log->sequence_ = std::max(head->sequence, NewLogStart(now_ms).sequence);
+  log->begun_after_ = log->sequence_;
   // The engine may have kept more than is wanted.
   log->Expire(now_ms);
   return log;

@@ -73,6 +73,8 @@ class Log {
   const Ring& ring() const { return *ring_; }
   const Retained& retained() const { return retained_; }
   const Engine& engine() const { return *engine_; }
+  // Sequences given out since Open() are above it, those of before are not (1.2).
+  uint64_t begun_after() const { return begun_after_; }
 
   // Called once after each commit that made the ring grow, on the log thread.
   void AddListener(std::function<void()> listener);
@@ -142,6 +144,7 @@ class Log {
   const EntryHasher hasher_;
   const std::unique_ptr<Engine> engine_;
   std::unique_ptr<Ring> ring_;
+  uint64_t begun_after_ = 0;
   Retained retained_;
   std::vector<std::function<void()>> listeners_;
   std::function<void()> waker_;

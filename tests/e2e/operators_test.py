@@ -55,7 +55,7 @@ class Operators(unittest.TestCase):
         two.stop(signal.SIGKILL)
         harness.wait_for("gw-2 is gone", lambda: "gw-2" not in self.subscriptions())
         self.gateway("gw-2")
-        self.assertGreater(self.subscriptions()["gw-2"]["generation"], row["generation"])
+        self.assertGreater(int(self.subscriptions()["gw-2"]["generation"]), int(row["generation"]))
 
     def test_sessions_of_a_user_are_listed_to_a_bound(self):
         g = self.gateway()

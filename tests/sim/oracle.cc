@@ -302,7 +302,7 @@ bool Oracle::AppliedBefore(size_t gateway, const InvalidationFact& invalidation,
   return at != applied_.end() && at->second < order;
 }
 
-// 4.1: it begins with the wall clock of the backend's start.
+// 4.1. A clock that stepped back while a commit was lost may show it (backend/subscriptions.h).
 void Oracle::Generation(const std::string& gateway_client_id, uint64_t generation) {
   uint64_t& newest = generations_[gateway_client_id];
   if (generation < newest && rules_.skew_max_ms == 0)

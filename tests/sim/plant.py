@@ -73,7 +73,7 @@ FAULTS = [
         (GATEWAY + "feed.cc", ".cursor = received_, .metadata = {}};", '.cursor = vouched_ ? "" : received_, .metadata = {}};')]),
     ("rows leave the file while they are in the ring", "3.1", [
         (LOG + "log.cc", "engine_->Maintain({ring_->floor(),", "engine_->Maintain({ring_->head(),")]),
-    ("generations begin at 0 with each process", "4.1", [(BACKEND + "subscriptions.h", "generation_(wall_ms * 1000)", "generation_(wall_ms * 0)")]),
+    ("generations begin at 0 with each process", "4.1", [(BACKEND + "subscriptions.h", "generation_(log.begun_after())", "generation_(0)")]),
     ("what is held back is signed after it may have left the ring", "7.1", [
         (GATEWAY + "shard_deliver.cc", "  // What was held back may fill the ring, and the next Append() let it go: signed now.\n  Commit();", "")]),
     ("events before the barrier are delivered at once", "8.6", [(GATEWAY + "feed.cc", "    if (before) {", "    if (before && canary_ms_ == 1) {")]),
