@@ -17,9 +17,7 @@ push, publish = harness.messages("galaxy/backend/push/v1/push", "galaxy/backend/
 
 class Disk(unittest.TestCase):
     def setUp(self):
-        folder = harness.folder()
-        self.folder = folder.__enter__()
-        self.addCleanup(folder.__exit__, None, None, None)
+        self.folder = self.enterContext(harness.folder())
         self.acked, self.refused, self.serial = {}, set(), 0  # event_id -> cursor; event_ids
 
     def start(self, data, environment=None, name="backend"):

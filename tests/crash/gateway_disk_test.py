@@ -12,12 +12,9 @@ from sse import SseClient
 
 class GatewayDisk(unittest.TestCase):
     def setUp(self):
-        folder = harness.folder()
-        self.folder = folder.__enter__()
-        self.addCleanup(folder.__exit__, None, None, None)
+        self.folder = self.enterContext(harness.folder())
         self.keys = harness.Keys(self.folder)
-        self.backend = harness.backend("--canary", "200ms")
-        self.addCleanup(self.backend.__exit__, None)
+        self.backend = self.enterContext(harness.backend("--canary", "200ms"))
         self.data, self.plan = self.folder / "gw" / "data", self.folder / "plan"
         self.gateway = self.node("gw", {"LD_PRELOAD": str(SHIM), "FAIL_IO_UNDER": str(self.data), "FAIL_IO_PLAN": str(self.plan)})
         self.gateway.start()

@@ -14,8 +14,7 @@ publish_pb, push_pb = harness.messages("galaxy/backend/publish/v1/publish", "gal
 class PublishRefusals(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.backend = harness.backend()
-        cls.addClassCleanup(cls.backend.__exit__, None)
+        cls.backend = cls.enterClassContext(harness.backend())
 
     def tearDown(self):
         self.assertRegex(harness.publish(self.backend.listen, user_id="neighbour"), r"^[0-9a-f]{16}-[0-9a-f]{12}$")
@@ -163,16 +162,12 @@ class PublishRefusals(unittest.TestCase):
 class TokenRefusals(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        folder = harness.folder()
-        cls.folder = folder.__enter__()
-        cls.addClassCleanup(folder.__exit__, None, None, None)
+        cls.folder = cls.enterClassContext(harness.folder())
         cls.keys = {a: harness.Keys(cls.folder, a) for a in ("EdDSA", "ES256", "RS256")}
         both = {"keys": [k.public_jwk() for k in cls.keys.values()]}
         cls.keys["EdDSA"].jwks.write_text(json.dumps(both))
-        cls.backend = harness.backend()
-        cls.addClassCleanup(cls.backend.__exit__, None)
-        cls.gateway = harness.gateway(cls.backend.listen, cls.keys["EdDSA"], cls.folder / "gw")
-        cls.addClassCleanup(cls.gateway.__exit__, None)
+        cls.backend = cls.enterClassContext(harness.backend())
+        cls.gateway = cls.enterClassContext(harness.gateway(cls.backend.listen, cls.keys["EdDSA"], cls.folder / "gw"))
         harness.wait_for("ready", cls.gateway.ready_now)
 
     def connect(self, token, **headers):

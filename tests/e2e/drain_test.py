@@ -56,18 +56,11 @@ class Reader(threading.Thread):
 
 class Drain(unittest.TestCase):
     def setUp(self):
-        folder = harness.folder()
-        self.folder = folder.__enter__()
-        self.addCleanup(folder.__exit__, None, None, None)
+        self.folder = self.enterContext(harness.folder())
         self.keys = harness.Keys(self.folder)
 
-    def started(self, process):
-        self.addCleanup(process.__exit__, None)
-        return process
-
-    def durable(self, *arguments):
-        return self.started(harness.Process("backend", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--engine", "sqlite",
-                                            "--data", self.folder / "log", *arguments))
+    def durable(self, *arguments, **more):
+        return self.enterContext(harness.backend(*arguments, data=self.folder / "log", **more))
 
     def test_a_backend_under_load_keeps_and_delivers_what_it_acknowledged_6_5(self):
         b = self.durable()
@@ -103,7 +96,7 @@ class Drain(unittest.TestCase):
 
     def test_a_second_signal_ends_at_once_6_5(self):
         b = self.durable("--drain", "60s")
-        g = self.started(harness.gateway(b.listen, self.keys, self.folder / "gw", "--drain-spread", "60s"))
+        g = self.enterContext(harness.gateway(b.listen, self.keys, self.folder / "gw", "--drain-spread", "60s"))
         harness.wait_for("ready", g.ready_now)
         clients = [SseClient(g.listen, self.keys.token("u", "s-%d" % n)) for n in range(4)]
         for c in clients:
@@ -120,7 +113,7 @@ class Drain(unittest.TestCase):
     def test_gateways_and_clients_survive_a_rolling_restart_of_the_backend_6_4_6_5(self):
         b = self.durable()
         address = b.listen
-        g = self.started(harness.gateway(address, self.keys, self.folder / "gw", "--backoff", "50ms", "--backoff-max", "200ms"))
+        g = self.enterContext(harness.gateway(address, self.keys, self.folder / "gw", "--backoff", "50ms", "--backoff-max", "200ms"))
         harness.wait_for("ready", g.ready_now)
         c = SseClient(g.listen, self.keys.token("u", "s"))
         self.addCleanup(c.close)
@@ -130,8 +123,7 @@ class Drain(unittest.TestCase):
             harness.wait_for("subscribed", lambda: g.metric("galaxy_push_feed_connected") == 1)
             sent += [harness.publish(address, user_id="u") for _ in range(20)]
             self.assertEqual(b.terminate(), 0)
-            b = self.started(harness.Process("backend", "--listen", address, "--admin", "127.0.0.1:0", "--engine", "sqlite",
-                                             "--data", self.folder / "log"))
+            b = self.durable(listen=address)
             sent += [harness.publish(address, user_id="u") for _ in range(20)]
         self.assertEqual([c.until("event")["cursor"] for _ in sent], sent)
         self.assertEqual(g.metric("galaxy_push_feed_gaps_total"), 0)

@@ -13,18 +13,12 @@ STALE_S = 2.5
 
 class Freshness(unittest.TestCase):
     def setUp(self):
-        folder = harness.folder()
-        self.folder = folder.__enter__()
-        self.addCleanup(folder.__exit__, None, None, None)
+        self.folder = self.enterContext(harness.folder())
         self.keys = harness.Keys(self.folder)
-        self.backend = self.started(harness.backend(*CANARY))
-
-    def started(self, process):
-        self.addCleanup(process.__exit__, None)
-        return process
+        self.backend = self.enterContext(harness.backend(*CANARY))
 
     def gateway(self, *arguments, stale_after="1s", ready=True):
-        g = self.started(harness.gateway(self.backend.listen, self.keys, self.folder / "gw", *SHORT, "--stale-after", stale_after, *arguments))
+        g = self.enterContext(harness.gateway(self.backend.listen, self.keys, self.folder / "gw", *SHORT, "--stale-after", stale_after, *arguments))
         if ready:
             harness.wait_for("ready", g.ready_now)
         return g
@@ -124,7 +118,7 @@ class Freshness(unittest.TestCase):
         address = self.backend.listen
         self.backend.stop(signal.SIGKILL)
         # A memory engine's next log knows nothing of the one before.
-        self.backend = self.started(harness.backend(*CANARY, listen=address))
+        self.backend = self.enterContext(harness.backend(*CANARY, listen=address))
         self.assertEqual(c.until("bye")["code"], 4453)
         harness.wait_for("held", lambda: g.metric("galaxy_push_gateway_unknown_held") == 1)
         self.assertIn("no operator has confirmed", harness.get(g.admin, "/readyz").text)

@@ -9,19 +9,13 @@ from websocket import WebSocketClient
 
 class GatewayState(unittest.TestCase):
     def setUp(self):
-        folder = harness.folder()
-        self.folder = folder.__enter__()
-        self.addCleanup(folder.__exit__, None, None, None)
+        self.folder = self.enterContext(harness.folder())
         self.keys = harness.Keys(self.folder)
-        self.backend = self.started(harness.backend())
+        self.backend = self.enterContext(harness.backend())
         self.data = self.folder / "gw-1"
 
-    def started(self, process):
-        self.addCleanup(process.__exit__, None)
-        return process
-
     def gateway(self, ready=True, id="gw-1", plane="galaxy"):
-        g = self.started(harness.gateway(self.backend.listen, self.keys, self.data, id=id, plane=plane))
+        g = self.enterContext(harness.gateway(self.backend.listen, self.keys, self.data, id=id, plane=plane))
         if ready:
             harness.wait_for("%s is ready" % id, g.ready_now)
         return g
@@ -78,7 +72,7 @@ class GatewayState(unittest.TestCase):
         self.invalidate(g, user_id="u-1", device_session_id="s-1", reason="stolen")
         g.stop(signal.SIGKILL)
         self.backend.stop(signal.SIGKILL)
-        self.backend = self.started(harness.backend())
+        self.backend = self.enterContext(harness.backend())
         again = self.gateway()
         self.assertEqual(self.refusal(again, token)["http"], 401)
         self.assertEqual(again.metric("galaxy_push_feed_invalidations_unknown"), 1)

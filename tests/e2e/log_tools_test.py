@@ -43,18 +43,11 @@ def flip_a_byte(data, text):
 
 class LogTools(unittest.TestCase):
     def setUp(self):
-        folder = harness.folder()
-        self.folder = folder.__enter__()
-        self.addCleanup(folder.__exit__, None, None, None)
+        self.folder = self.enterContext(harness.folder())
         self.data = self.folder / "data"
 
-    def started(self, process):
-        self.addCleanup(process.__exit__, None)
-        return process
-
-    def backend(self, data=None, **more):
-        return self.started(harness.Process("backend", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--engine", "sqlite",
-                                            "--data", data or self.data, "--canary", "500ms", **more))
+    def backend(self, data=None):
+        return self.enterContext(harness.backend("--canary", "500ms", data=data or self.data))
 
     def stop(self, process):
         self.assertEqual(process.terminate(), 0)
@@ -62,7 +55,7 @@ class LogTools(unittest.TestCase):
     def test_one_damaged_byte_from_refusal_to_repair(self):
         b = self.backend()
         keys = harness.Keys(self.folder)
-        gateway = self.started(harness.gateway(b.listen, keys, self.folder / "gw"))
+        gateway = self.enterContext(harness.gateway(b.listen, keys, self.folder / "gw"))
         harness.wait_for("gateway ready", gateway.ready_now)
         before = [harness.publish(b.listen, user_id="u-%d" % i, payload={"text": "before-%d-%s" % (i, "x" * 50)}) for i in range(5)]
         revoked = harness.invalidate(b.listen, user_id="u-9", device_session_id="s", reason="lost")
@@ -106,7 +99,7 @@ class LogTools(unittest.TestCase):
         self.assertEqual(resume(b, revoked), ("gap (evicted)", "complete"))
         self.assertEqual(resume(b, after), ("resumed", "complete"))
         self.assertGreater(harness.publish(b.listen, user_id="u"), after)
-        gateway = self.started(harness.gateway(b.listen, keys, self.folder / "gw"))
+        gateway = self.enterContext(harness.gateway(b.listen, keys, self.folder / "gw"))
         harness.wait_for("gateway ready", gateway.ready_now)
         self.assertEqual(gateway.metric("galaxy_push_feed_gaps_total"), 1)
         retained = tool("log", "dump", self.data, "--retained")

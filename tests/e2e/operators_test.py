@@ -8,18 +8,12 @@ from sse import SseClient
 
 class Operators(unittest.TestCase):
     def setUp(self):
-        folder = harness.folder()
-        self.folder = folder.__enter__()
-        self.addCleanup(folder.__exit__, None, None, None)
+        self.folder = self.enterContext(harness.folder())
         self.keys = harness.Keys(self.folder)
-        self.backend = self.started(harness.backend("--canary", "200ms"))
-
-    def started(self, process):
-        self.addCleanup(process.__exit__, None)
-        return process
+        self.backend = self.enterContext(harness.backend("--canary", "200ms"))
 
     def gateway(self, id="gw-1"):
-        g = self.started(harness.gateway(self.backend.listen, self.keys, self.folder / id, "--backoff", "50ms", id=id))
+        g = self.enterContext(harness.gateway(self.backend.listen, self.keys, self.folder / id, "--backoff", "50ms", id=id))
         harness.wait_for("ready", g.ready_now)
         return g
 

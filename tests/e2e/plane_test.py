@@ -11,18 +11,12 @@ push = harness.messages("galaxy/backend/push/v1/push")
 
 class Plane(unittest.TestCase):
     def setUp(self):
-        folder = harness.folder()
-        self.folder = folder.__enter__()
-        self.addCleanup(folder.__exit__, None, None, None)
+        self.folder = self.enterContext(harness.folder())
         self.keys = harness.Keys(self.folder)
-        self.backend = self.started(harness.backend())
-
-    def started(self, process):
-        self.addCleanup(process.__exit__, None)
-        return process
+        self.backend = self.enterContext(harness.backend())
 
     def gateway(self, id, *arguments, data=None, ready=True):
-        g = self.started(harness.gateway(self.backend.listen, self.keys, self.folder / (data or id), *arguments, id=id))
+        g = self.enterContext(harness.gateway(self.backend.listen, self.keys, self.folder / (data or id), *arguments, id=id))
         if ready:
             harness.wait_for("%s is ready" % id, g.ready_now)
         return g
@@ -71,7 +65,7 @@ class Plane(unittest.TestCase):
         self.assertEqual(c.until("event")["cursor"], before)
         address = self.backend.listen
         self.backend.stop(signal.SIGKILL)
-        self.backend = self.started(harness.backend(listen=address))
+        self.backend = self.enterContext(harness.backend(listen=address))
         gap = c.until("gap")
         self.assertEqual(gap["reason"], "unknown")
         self.assertGreater(gap["head"], before)
@@ -143,7 +137,7 @@ class Plane(unittest.TestCase):
         self.assertGreaterEqual(stored, last)
 
     def test_a_reader_that_the_ring_overtakes_is_told_4_6(self):
-        small = self.started(harness.backend("--ring-bytes", "1MiB"))
+        small = self.enterContext(harness.backend("--ring-bytes", "1MiB"))
         channel = grpc.insecure_channel(small.listen, options=[("grpc.http2.lookahead_bytes", 1024), ("grpc.http2.bdp_probe", 0)])
         self.addCleanup(channel.close)
         call = channel.unary_stream("/galaxy.backend.push.v1.Push/SubscribePush", push.GatewaySubscribeRequest.SerializeToString, push.PushEvent.FromString)(

@@ -79,17 +79,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
 class RequestProxy(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        context = harness.folder()
-        cls.folder = context.__enter__()
-        cls.addClassCleanup(context.__exit__, None, None, None)
+        cls.folder = cls.enterClassContext(harness.folder())
         cls.keys = harness.Keys(cls.folder)
         cls.app = Application()
         cls.addClassCleanup(cls.app.server_close)
         cls.addClassCleanup(cls.app.shutdown)
-        cls.backend = harness.backend()
-        cls.addClassCleanup(cls.backend.__exit__, None)
-        cls.gateway = harness.gateway(cls.backend.listen, cls.keys, cls.folder / "gw-1", "--app", cls.app.url)
-        cls.addClassCleanup(cls.gateway.__exit__, None)
+        cls.backend = cls.enterClassContext(harness.backend())
+        cls.gateway = cls.enterClassContext(harness.gateway(cls.backend.listen, cls.keys, cls.folder / "gw-1", "--app", cls.app.url))
         harness.wait_for("the gateway is ready", cls.gateway.ready_now)
 
     def setUp(self):

@@ -73,18 +73,11 @@ class LastByte(threading.Thread):
 
 class RevocationDelay(unittest.TestCase):
     def setUp(self):
-        folder = harness.folder()
-        self.folder = folder.__enter__()
-        self.addCleanup(folder.__exit__, None, None, None)
+        self.folder = self.enterContext(harness.folder())
         self.keys = harness.Keys(self.folder)
 
-    def started(self, process):
-        self.addCleanup(process.__exit__, None)
-        return process
-
     def backend(self, *arguments):
-        return self.started(harness.Process("backend", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--engine", "sqlite",
-                                            "--data", self.folder / "log", *arguments))
+        return self.enterContext(harness.backend(*arguments, data=self.folder / "log"))
 
     def connect(self, gateway, session, until="welcome"):
         c = SseClient(gateway.listen, self.keys.token("u", session))
@@ -94,7 +87,7 @@ class RevocationDelay(unittest.TestCase):
 
     def test_while_connected_it_is_milliseconds_9_5(self):
         b = self.backend()
-        g = self.started(harness.gateway(b.listen, self.keys, self.folder / "gw"))
+        g = self.enterContext(harness.gateway(b.listen, self.keys, self.folder / "gw"))
         harness.wait_for("ready", g.ready_now)
         over = threading.Event()
 
@@ -129,7 +122,7 @@ class RevocationDelay(unittest.TestCase):
         b = self.backend("--canary", "500ms")
         proxy = Proxy(b.listen)
         self.addCleanup(proxy.stop)
-        g = self.started(harness.gateway(proxy.address, self.keys, self.folder / "gw", "--stale-after", "1s", "--stale-spread", "2s",
+        g = self.enterContext(harness.gateway(proxy.address, self.keys, self.folder / "gw", "--stale-after", "1s", "--stale-spread", "2s",
                                          "--backoff", "50ms", "--backoff-max", "200ms", "--heartbeat", "100ms"))
         harness.wait_for("ready", g.ready_now)
         readers = [self.connect(g, "s-%d" % n) for n in range(40)]

@@ -12,22 +12,15 @@ LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
 class TlsPlane(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        context = harness.folder()
-        cls.folder = context.__enter__()
-        cls.addClassCleanup(context.__exit__, None, None, None)
+        cls.folder = cls.enterClassContext(harness.folder())
         cls.keys = harness.Keys(cls.folder)
         cls.ca = cls.folder / "ca"
         subprocess.run([harness.BINARY, "keys", "dev-ca", "--out", str(cls.ca), "--gateways", "gw-1,gw-2"], check=True)
         issuers = cls.folder / "issuers.json"
         issuers.write_text(json.dumps({"issuers": [{"issuer": cls.keys.ISSUER, "audience": cls.keys.AUDIENCE, "jwks": str(cls.keys.jwks)}]}))
-        cls.backend = cls.started(harness.backend(*cls.server(), "--tls-ca", cls.ca / "ca.crt", "--roles", cls.ca / "roles.json", "--issuers", issuers))
-        cls.gateway = cls.started(harness.gateway(cls.backend.listen, cls.keys, cls.folder / "gw-1", *cls.server(), *cls.shows("gw-1")))
+        cls.backend = cls.enterClassContext(harness.backend(*cls.server(), "--tls-ca", cls.ca / "ca.crt", "--roles", cls.ca / "roles.json", "--issuers", issuers))
+        cls.gateway = cls.enterClassContext(harness.gateway(cls.backend.listen, cls.keys, cls.folder / "gw-1", *cls.server(), *cls.shows("gw-1")))
         harness.wait_for("the gateway is ready", cls.gateway.ready_now)
-
-    @classmethod
-    def started(cls, process):
-        cls.addClassCleanup(process.__exit__, None)
-        return process
 
     @classmethod
     def server(cls):

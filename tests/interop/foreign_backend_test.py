@@ -60,14 +60,11 @@ class Behind(unittest.TestCase):
     arguments = ()
 
     def setUp(self):
-        folder = harness.folder()
-        self.folder = folder.__enter__()
-        self.addCleanup(folder.__exit__, None, None, None)
+        self.folder = self.enterContext(harness.folder())
         self.keys = harness.Keys(self.folder)
         self.backend = ContractOnlyBackend()
         self.addCleanup(lambda: self.backend.stop())
-        self.gateway = harness.gateway(self.backend.address, self.keys, self.folder / "gw", *self.arguments)
-        self.addCleanup(self.gateway.__exit__, None)
+        self.gateway = self.enterContext(harness.gateway(self.backend.address, self.keys, self.folder / "gw", *self.arguments))
         harness.wait_for("the gateway subscribed", lambda: self.backend.requests)
         harness.wait_for("the gateway is ready", self.gateway.ready_now)
 
@@ -113,8 +110,7 @@ class ForeignBackend(Behind):
         harness.wait_for("the cursor is persisted", lambda: any(cursor in p.read_text(errors="replace") for p in (self.folder / "gw").rglob("*") if p.is_file() and p.suffix != ".json"))
         self.assertEqual(self.gateway.terminate(), 0)
         before = len(self.backend.requests)
-        self.gateway = harness.gateway(self.backend.address, self.keys, self.folder / "gw")
-        self.addCleanup(self.gateway.__exit__, None)
+        self.gateway = self.enterContext(harness.gateway(self.backend.address, self.keys, self.folder / "gw"))
         harness.wait_for("it subscribes again", lambda: len(self.backend.requests) > before)
         self.assertEqual(self.backend.requests[-1].cursor, cursor)
         harness.wait_for("it is ready", self.gateway.ready_now)

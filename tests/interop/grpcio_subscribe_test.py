@@ -56,8 +56,7 @@ def channel(address, *options):
 
 class GrpcioSubscribe(unittest.TestCase):
     def setUp(self):
-        self.backend = harness.backend()
-        self.addCleanup(self.backend.__exit__, None)
+        self.backend = self.enterContext(harness.backend())
         self.channel = channel(self.backend.listen)
         self.addCleanup(self.channel.close)
 

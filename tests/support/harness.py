@@ -119,8 +119,10 @@ class Process:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def backend(*arguments, listen="127.0.0.1:0"):
-    return Process("backend", "--listen", listen, "--admin", "127.0.0.1:0", "--engine", "memory", *arguments)
+def backend(*arguments, listen="127.0.0.1:0", data=None):
+    """With `data`, a folder, its log is durable."""
+    engine = ["--engine", "sqlite", "--data", data] if data else ["--engine", "memory"]
+    return Process("backend", "--listen", listen, "--admin", "127.0.0.1:0", *engine, *arguments)
 
 
 class Keys:
