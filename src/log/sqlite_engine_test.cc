@@ -139,6 +139,27 @@ TEST_F(SqliteEngineTest, ATornFileIsRefused) {
   EXPECT_EQ(driver.Judge(), "");
 }
 
+TEST_F(SqliteEngineTest, AFileThatIsGoneIsNoNewLogWhileItsWriteAheadLogIsThere) {
+  // semantics.md 2.1
+  ASSERT_FALSE(driver.Open());
+  ASSERT_TRUE(driver.Commit({"ann", "!bob"}));
+  std::string log = folder.File("log");
+  std::filesystem::copy_file(path + "-wal", log);
+  driver.Close();
+  std::filesystem::copy_file(log, path + "-wal");
+  std::filesystem::rename(path, folder.File("elsewhere"));
+  for (bool empty : {false, true}) {
+    if (empty) Write("");
+    auto refused = driver.Open();
+    ASSERT_TRUE(refused);
+    EXPECT_NE(refused->message.find("bring back the file"), std::string::npos) << refused->message;
+    EXPECT_EQ(std::filesystem::file_size(path + "-wal"), std::filesystem::file_size(log));
+  }
+  std::filesystem::rename(folder.File("elsewhere"), path);
+  EXPECT_FALSE(driver.Open());
+  EXPECT_EQ(driver.Judge(), "");
+}
+
 // What is changed, and what the refusal must say of it. F is the first row's key.
 struct Damage {
   const char* name;

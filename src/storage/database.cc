@@ -67,17 +67,28 @@ std::unexpected<StorageError> Failed(sqlite3* db, int code) {
   return std::unexpected(ErrorOf(db, code, PathOf(db)));
 }
 
+std::unexpected<StorageError> Corrupt(std::string message) {
+  return std::unexpected(
+      StorageError{{Code::kInternal, std::move(message), {}}, StorageFault::kCorrupt});
+}
+
+StorageStatus RefuseLoneWal(const std::string& path, const std::string& vfs) {
+  StorageResult<bool> lost = WalHasLostItsFile(path, vfs);
+  if (!lost) return std::unexpected(lost.error());
+  if (!*lost) return {};
+  return Corrupt(path + " is missing or empty, but " + path +
+                 "-wal holds what was committed last: bring back the file that belongs to it (to "
+                 "give both up, move the -wal away)");
+}
+
 StorageStatus RefuseDamagedWal(const std::string& path, const std::string& vfs) {
   StorageResult<WalCheck> check = CheckWal(path, vfs);
   if (!check) return std::unexpected(check.error());
   if (!check->damaged()) return {};
-  return std::unexpected(StorageError{
-      {Code::kInternal,
-       path + "-wal is damaged behind page " + std::to_string(check->frames_used) + ": " +
-           std::to_string(check->frames_behind) +
-           " whole pages of committed transactions lie behind a bad one and would be forgotten",
-       {}},
-      StorageFault::kCorrupt});
+  return Corrupt(path + "-wal is damaged behind page " + std::to_string(check->frames_used) + ": " +
+                 std::to_string(check->frames_behind) +
+                 " whole pages of committed transactions lie behind a bad one and would be "
+                 "forgotten");
 }
 
 const char* SyncName(Database::Sync sync) {
@@ -95,10 +106,10 @@ const char* SyncName(Database::Sync sync) {
 }  // namespace
 
 StorageResult<Database> Database::Open(const std::string& path, const Options& options) {
-  if (!options.read_only && !options.scratch && !options.accept_damaged_log) {
-    if (StorageStatus ok = RefuseDamagedWal(path, options.vfs); !ok)
-      return std::unexpected(ok.error());
-  }
+  StorageStatus log;
+  if (!options.scratch) log = RefuseLoneWal(path, options.vfs);
+  if (log && !options.scratch && !options.read_only) log = RefuseDamagedWal(path, options.vfs);
+  if (!log) return std::unexpected(log.error());
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   if (options.read_only) {
     flags |= SQLITE_OPEN_READONLY;

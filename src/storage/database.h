@@ -29,6 +29,7 @@ inline constexpr int kSyncFolderControl = 0x4750'5359;
 //             is, and syncs that. One process at a time may open for writing.
 //   Damaged logs  SQLite forgets silently what lies behind a bad frame of the log. Open() for
 //             writing looks before (CheckWal) and refuses, kCorrupt, where that had been committed.
+//             It deletes the log of a file that is missing or empty: no Open() lets it.
 //
 //   Threads   One at a time, with its statements. Several connections to one file, also from other
 //             processes, may read while one writes.
@@ -52,7 +53,6 @@ class Database {
     uint32_t busy_timeout_ms = 0;
     // The only connection, of any process: keeps the wal-index in memory instead of a -shm file.
     bool exclusive = false;
-    bool accept_damaged_log = false;  // forget it: for a repair
     // A file that is thrown away when anything goes wrong: no journal, no log, no sync by itself.
     bool scratch = false;
   };

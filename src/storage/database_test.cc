@@ -135,6 +135,29 @@ TEST_F(Databases, ReadOnlyOnesRefuseWrites) {
   EXPECT_EQ(written.error().fault, StorageFault::kCannotOpen);
 }
 
+TEST_F(Databases, TheLogOfAFileThatIsGoneIsKept) {
+  std::optional<Database> database = Open({.checkpoint_pages = 0});
+  MakeTable(*database);
+  std::filesystem::copy_file(path_ + "-wal", folder_.File("kept-wal"));
+  database.reset();
+  std::filesystem::remove(path_);
+  std::filesystem::copy_file(folder_.File("kept-wal"), path_ + "-wal");
+  // SQLite would delete it, also for a reader of an empty file.
+  for (bool empty : {false, true}) {
+    if (empty) std::ofstream(path_).flush();
+    for (bool read_only : {true, false}) {
+      auto refused = Database::Open(path_, {.read_only = read_only});
+      ASSERT_FALSE(refused);
+      EXPECT_EQ(refused.error().fault, StorageFault::kCorrupt) << refused.error().message;
+      EXPECT_GT(std::filesystem::file_size(path_ + "-wal"), 0u);
+      EXPECT_EQ(std::filesystem::exists(path_), empty);
+    }
+  }
+  // A log in which nothing lies says nothing.
+  std::filesystem::resize_file(path_ + "-wal", 0);
+  EXPECT_TRUE(Database::Open(path_, {}));
+}
+
 TEST_F(Databases, AnExclusiveOneHasNoWalIndexFileAndKeepsOthersOut) {
   {
     Database database = Open({.exclusive = true});

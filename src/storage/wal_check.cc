@@ -51,14 +51,14 @@ constexpr size_t kTransferBytes = 64 * 1024;
 class RawFile {
  public:
   static StorageResult<RawFile> Open(const std::string& path, const std::string& vfs_name,
-                                     int mode = SQLITE_OPEN_READONLY) {
+                                     int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_WAL) {
     sqlite3_vfs* vfs = sqlite3_vfs_find(vfs_name.empty() ? nullptr : vfs_name.c_str());
     CHECK(vfs != nullptr);
     RawFile file;
     file.room_ = std::make_unique<char[]>(static_cast<size_t>(vfs->szOsFile));
     // A VFS may look for parameters behind the name.
     file.name_ = std::make_unique<std::string>(path + std::string(4, '\0'));
-    int code = vfs->xOpen(vfs, file.name_->c_str(), file.file(), mode | SQLITE_OPEN_WAL, nullptr);
+    int code = vfs->xOpen(vfs, file.name_->c_str(), file.file(), flags, nullptr);
     if (code != SQLITE_OK) {
       int reason = vfs->xGetLastError != nullptr ? vfs->xGetLastError(vfs, 0, nullptr) : 0;
       bool missing = reason == ENOENT;
@@ -74,10 +74,11 @@ class RawFile {
     if (room_ && file()->pMethods != nullptr) file()->pMethods->xClose(file());
   }
 
-  uint64_t size() {
+  StorageResult<uint64_t> Size() {
     sqlite3_int64 bytes = 0;
-    return file()->pMethods->xFileSize(file(), &bytes) == SQLITE_OK ? static_cast<uint64_t>(bytes)
-                                                                    : 0;
+    StorageStatus ok = Verdict(file()->pMethods->xFileSize(file(), &bytes));
+    if (!ok) return std::unexpected(ok.error());
+    return static_cast<uint64_t>(bytes);
   }
   StorageStatus Read(uint64_t offset, std::span<unsigned char> to) {
     return Verdict(file()->pMethods->xRead(file(), to.data(), static_cast<int>(to.size()),
@@ -168,21 +169,42 @@ class FrameReader {
   bool proven_ = false;
 };
 
+// 0: it is not there. A log, too, is opened as a database: SQLite's system files take the one for
+// missing when the other is.
+StorageResult<uint64_t> BytesOf(const std::string& path, const std::string& vfs) {
+  StorageResult<RawFile> file =
+      RawFile::Open(path, vfs, SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_DB);
+  if (file) return file->Size();
+  if (file.error().code == Code::kNotFound) return 0;
+  return std::unexpected(file.error());
+}
+
 }  // namespace
+
+StorageResult<bool> WalHasLostItsFile(const std::string& path, const std::string& vfs) {
+  // In this order, since a writer may be beginning both.
+  StorageResult<uint64_t> log = BytesOf(path + "-wal", vfs);
+  if (!log) return std::unexpected(log.error());
+  if (*log == 0) return false;
+  StorageResult<uint64_t> file = BytesOf(path, vfs);
+  if (!file) return std::unexpected(file.error());
+  return *file == 0;
+}
 
 StorageResult<WalCheck> CheckWal(const std::string& path, const std::string& vfs) {
   StorageResult<RawFile> file = RawFile::Open(path + "-wal", vfs);
   if (!file && file.error().code == Code::kNotFound) return WalCheck{};
   if (!file) return std::unexpected(file.error());
-  uint64_t size = file->size();
-  if (size < kHeaderBytes) return WalCheck{};
+  StorageResult<uint64_t> size = file->Size();
+  if (!size) return std::unexpected(size.error());
+  if (*size < kHeaderBytes) return WalCheck{};
   std::vector<unsigned char> buffer(kHeaderBytes);
   if (StorageStatus ok = file->Read(0, buffer); !ok) return std::unexpected(ok.error());
   Header header;
   if (!ReadHeader(buffer, header)) return WalCheck{};
   buffer.resize(kFrameHeaderBytes + header.page_bytes);
   FrameReader reader(header);
-  for (uint64_t at = kHeaderBytes; at + buffer.size() <= size; at += buffer.size()) {
+  for (uint64_t at = kHeaderBytes; at + buffer.size() <= *size; at += buffer.size()) {
     if (StorageStatus ok = file->Read(at, buffer); !ok) return std::unexpected(ok.error());
     reader.Take(buffer);
   }
@@ -190,13 +212,15 @@ StorageResult<WalCheck> CheckWal(const std::string& path, const std::string& vfs
 }
 
 StorageStatus RewriteWal(const std::string& path, const std::string& vfs) {
-  StorageResult<RawFile> file = RawFile::Open(path + "-wal", vfs, SQLITE_OPEN_READWRITE);
+  StorageResult<RawFile> file =
+      RawFile::Open(path + "-wal", vfs, SQLITE_OPEN_READWRITE | SQLITE_OPEN_WAL);
   if (!file && file.error().code == Code::kNotFound) return {};
   if (!file) return std::unexpected(file.error());
-  uint64_t size = file->size();
+  StorageResult<uint64_t> size = file->Size();
+  if (!size) return std::unexpected(size.error());
   std::vector<unsigned char> buffer(kTransferBytes);
-  for (uint64_t at = 0; at < size; at += buffer.size()) {
-    buffer.resize(std::min<uint64_t>(buffer.size(), size - at));
+  for (uint64_t at = 0; at < *size; at += buffer.size()) {
+    buffer.resize(std::min<uint64_t>(buffer.size(), *size - at));
     StorageStatus ok = file->Read(at, buffer);
     if (ok) ok = file->Write(at, buffer);
     if (!ok) return ok;

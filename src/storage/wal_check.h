@@ -30,6 +30,11 @@ struct WalCheck {
 // `vfs` as in Database::Options. Cost: reads the whole log.
 StorageResult<WalCheck> CheckWal(const std::string& path, const std::string& vfs);
 
+// Whether something lies in the log and the database itself is missing or empty. SQLite takes that
+// for a new database and deletes the log, also when it opens to read only; but a log is begun only
+// when its database is there, so this one has been lost. Good while others write, too.
+StorageResult<bool> WalHasLostItsFile(const std::string& path, const std::string& vfs);
+
 // Writes every byte of the log again, where it is, and syncs: whatever the page cache alone still
 // had is on the disk then. Readers do not notice. The caller keeps writers away.
 StorageStatus RewriteWal(const std::string& path, const std::string& vfs);
