@@ -1,8 +1,5 @@
 #include "gateway/state_store.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -71,17 +68,6 @@ void PutInKeyOrder(std::vector<RevokedEntry>& entries) {
   entries.erase(std::unique(entries.begin(), entries.end(), same), entries.end());
 }
 
-// The secret lies in this file, so it is the owner's alone also in a folder that is not; SQLite
-// gives the files beside it the same mode.
-Status MakeFile(const std::string& path) {
-  int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0) {
-    return Fail(Code::kInternal, "cannot open " + path + ": " + std::strerror(errno), "data");
-  }
-  ::close(fd);
-  return {};
-}
-
 }  // namespace
 
 // The row of table `state`, without what StateStore holds by itself.
@@ -105,7 +91,6 @@ Result<StateStore::Opened> StateStore::Open(const Options& options) {
     auto locked = FolderLock::Acquire(options.folder);
     if (!locked) return std::unexpected(locked.error());
     lock = std::move(*locked);
-    if (Status made = MakeFile(path); !made) return std::unexpected(made.error());
   }
   auto database = Database::Open(path, {.vfs = options.vfs, .exclusive = true});
   if (!database && database.error().fault == StorageFault::kCorrupt) {

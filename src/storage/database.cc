@@ -1,6 +1,8 @@
 #include "storage/database.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <climits>
@@ -91,6 +93,13 @@ StorageStatus RefuseDamagedWal(const std::string& path, const std::string& vfs) 
                  "forgotten");
 }
 
+// Only when nothing is there: to close a file that another connection has open would let go its
+// locks. Why it could not be made is SQLite's to say, which tries as well.
+void MakePrivateFile(const std::string& path) {
+  int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd >= 0) ::close(fd);
+}
+
 const char* SyncName(Database::Sync sync) {
   switch (sync) {
     case Database::Sync::kOff:
@@ -110,6 +119,7 @@ StorageResult<Database> Database::Open(const std::string& path, const Options& o
   if (!options.scratch) log = RefuseLoneWal(path, options.vfs);
   if (log && !options.scratch && !options.read_only) log = RefuseDamagedWal(path, options.vfs);
   if (!log) return std::unexpected(log.error());
+  if (options.create && !options.read_only && options.vfs.empty()) MakePrivateFile(path);
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   if (options.read_only) {
     flags |= SQLITE_OPEN_READONLY;

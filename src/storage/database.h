@@ -57,6 +57,8 @@ class Database {
     bool scratch = false;
   };
 
+  // A file that is made is its owner's alone (0600), also in a folder that is not, and SQLite gives
+  // those beside it the same mode: secrets and what was published lie there.
   static StorageResult<Database> Open(const std::string& path, const Options& options);
   Database(Database&& other) noexcept : db_(std::exchange(other.db_, nullptr)) {}
   Database& operator=(Database&& other) noexcept;

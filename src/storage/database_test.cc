@@ -135,6 +135,22 @@ TEST_F(Databases, ReadOnlyOnesRefuseWrites) {
   EXPECT_EQ(written.error().fault, StorageFault::kCannotOpen);
 }
 
+TEST_F(Databases, AreTheirOwnersAloneAlsoInAnOpenFolder) {
+  namespace fs = std::filesystem;
+  fs::permissions(folder_.path(), fs::perms::all);
+  Database database = Open();
+  Database scratch = Database::Open(folder_.File("scratch.db"), {.scratch = true}).value();
+  MakeTable(database);
+  MakeTable(scratch);
+  int files = 0;
+  for (const auto& file : fs::directory_iterator(folder_.path())) {
+    EXPECT_EQ(file.status().permissions(), fs::perms::owner_read | fs::perms::owner_write)
+        << file.path();
+    ++files;
+  }
+  EXPECT_EQ(files, 4);  // with -wal and -shm
+}
+
 TEST_F(Databases, TheLogOfAFileThatIsGoneIsKept) {
   std::optional<Database> database = Open({.checkpoint_pages = 0});
   MakeTable(*database);
