@@ -51,7 +51,10 @@ Result<LogContents> BackupLog(const std::string& from, const std::string& to,
   Result<FolderLock> lock = FolderLock::Acquire(to);
   if (!lock) return std::unexpected(lock.error());
   std::string path = to + "/" + std::string(kLogFileName);
-  if (fs::exists(path)) return Fail(Code::kAlreadyExists, to + " holds a log already", "out");
+  for (const char* suffix : {"", "-wal"}) {
+    if (!fs::exists(path + suffix)) continue;
+    return Fail(Code::kAlreadyExists, to + " holds a log already (" + path + suffix + ")", "out");
+  }
   std::string partial = path + ".partial";
   RemoveCopy(partial);  // of a backup that was interrupted
   Result<LogContents> contents;

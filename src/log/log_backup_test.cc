@@ -101,6 +101,9 @@ TEST_F(LogBackups, DoNotGoOverALogNorIntoAFolderInUse) {
   ASSERT_FALSE(again);
   EXPECT_EQ(again.error().code, Code::kAlreadyExists);
   EXPECT_EQ(BackupLog(to_, from_, Go).error().code, Code::kAlreadyExists);
+  // The write-ahead log of another file would become part of this one.
+  fs::rename(to_ + "/log.db", to_ + "/log.db-wal");
+  EXPECT_EQ(BackupLog(from_, to_, Go).error().code, Code::kAlreadyExists);
 }
 
 TEST_F(LogBackups, ThatAreInterruptedAreNoLogAndCanBeMadeAgain) {
