@@ -1,6 +1,7 @@
 #include "storage/folder_lock.h"
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -103,23 +104,26 @@ TEST(FolderLock, IsNotInheritedByAProgramThatIsStarted) {
   TestFolder folder;
   auto lock = FolderLock::Acquire(folder.path());
   ASSERT_TRUE(lock);
+  int ends[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
   pid_t child = fork();
   if (child == 0) {
-    execl("/bin/sleep", "sleep", "60", nullptr);
+    dup2(ends[1], STDIN_FILENO);
+    dup2(ends[1], STDOUT_FILENO);
+    execl("/bin/cat", "cat", nullptr);
     _exit(1);
   }
-  // Until exec the child has the description, too.
+  close(ends[1]);
+  // Until exec the child has the description, too; the program that answers is behind it.
+  char byte = 'x';
+  ASSERT_EQ(write(ends[0], &byte, 1), 1);
+  ASSERT_EQ(read(ends[0], &byte, 1), 1);
   {
     FolderLock gone = std::move(*lock);
   }
-  Result<FolderLock> again = FolderLock::Acquire(folder.path());
-  for (int i = 0; i < 5'000 && !again; ++i) {
-    usleep(1000);
-    again = FolderLock::Acquire(folder.path());
-  }
-  EXPECT_TRUE(again);
-  kill(child, SIGKILL);
-  waitpid(child, nullptr, 0);
+  EXPECT_TRUE(FolderLock::Acquire(folder.path()));
+  close(ends[0]);
+  EXPECT_EQ(waitpid(child, nullptr, 0), child);
 }
 
 TEST(FolderLock, AMissingFolderIsAnError) {
