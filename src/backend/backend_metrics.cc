@@ -8,41 +8,9 @@
 namespace galaxy::push {
 namespace {
 
-using Kind = MetricSample::Kind;
-using Label = std::pair<std::string, std::string>;
-
-// Writes samples that share a prefix: "galaxy_push_<part>_".
-class Part {
- public:
-  Part(std::string_view part, MetricList& out)
-      : prefix_("galaxy_push_" + std::string(part) + "_"), out_(out) {}
-
-  void Counter(std::string_view name, std::string_view help, uint64_t value,
-               std::vector<Label> labels = {}) {
-    Add(Kind::kCounter, name, help, value, std::move(labels));
-  }
-  void Gauge(std::string_view name, std::string_view help, uint64_t value) {
-    Add(Kind::kGauge, name, help, value, {});
-  }
-  void Histogram(std::string_view name, std::string_view help, const LatencyHistogram& histogram) {
-    Add(Kind::kHistogram, name, help, 0, {});
-    out_.back().histogram = histogram;
-  }
-
- private:
-  void Add(Kind kind, std::string_view name, std::string_view help, uint64_t value,
-           std::vector<Label> labels) {
-    out_.push_back({prefix_ + std::string(name), std::string(help), kind, std::move(labels),
-                    static_cast<double>(value)});
-  }
-
-  std::string prefix_;
-  MetricList& out_;
-};
-
 void CollectLog(const BackendStats& stats, MetricList& out) {
   const Log::Statistics& log = stats.log;
-  Part part("log", out);
+  MetricPart part("log", out);
   part.Counter("entries_total", "Entries committed.", log.entries);
   part.Counter("invalidations_total", "Invalidations among the entries committed.",
                log.invalidations);
@@ -66,7 +34,7 @@ void CollectLog(const BackendStats& stats, MetricList& out) {
 
 void CollectEngine(const BackendStats& stats, MetricList& out) {
   const Engine::Statistics& engine = stats.engine;
-  Part part("engine", out);
+  MetricPart part("engine", out);
   part.Gauge("ready", "1 while the engine takes commits, 0 after it said that its disk is full.",
              stats.engine_ready ? 1 : 0);
   part.Gauge("rows", "Rows of the durable log: commits, and parts of large ones.", engine.rows);
@@ -79,7 +47,7 @@ void CollectEngine(const BackendStats& stats, MetricList& out) {
 }
 
 void CollectRing(const Ring::Statistics& ring, MetricList& out) {
-  Part part("ring", out);
+  MetricPart part("ring", out);
   part.Gauge("entries", "Entries in the freshness window.", ring.entries);
   part.Gauge("bytes", "Bytes of the entries in the freshness window.", ring.bytes);
   part.Gauge("segment_bytes", "Bytes of the ring's segments.", ring.segment_bytes);
@@ -91,7 +59,7 @@ void CollectRing(const Ring::Statistics& ring, MetricList& out) {
 }
 
 void CollectPublish(const BackendStats& stats, MetricList& out) {
-  Part part("publish", out);
+  MetricPart part("publish", out);
   part.Counter("accepted_total", "Entries handed to the log.", stats.publish.accepted);
   part.Counter("failed_total", "Entries that the log refused.", stats.publish_failed);
   for (const auto& [code, count] : stats.publish.refused) {
@@ -106,7 +74,7 @@ void CollectPublish(const BackendStats& stats, MetricList& out) {
 }
 
 void CollectSubscriptions(const Backend& backend, const BackendStats& stats, MetricList& out) {
-  Part part("subscriptions", out);
+  MetricPart part("subscriptions", out);
   part.Gauge("open", "Live subscriptions.", stats.subscriptions_open);
   for (Resume resume : {Resume::kFresh, Resume::kResumed, Resume::kGap}) {
     part.Counter("accepted_total", "Subscriptions accepted, by resume decision.",
@@ -134,7 +102,7 @@ void CollectSubscriptions(const Backend& backend, const BackendStats& stats, Met
 }
 
 void CollectHttp(const HttpStats& http, MetricList& out) {
-  Part part("http", out);
+  MetricPart part("http", out);
   part.Gauge("connections_open", "Connections of the public port.", http.connections_open);
   part.Counter("connections_total", "Connections of the public port, ever.",
                http.connections_total);
@@ -145,10 +113,10 @@ void CollectHttp(const HttpStats& http, MetricList& out) {
 
 void CollectRevocation(const std::array<RevocationEndpoints::Statistics, 2>& both,
                        MetricList& out) {
-  Part part("revocation", out);
+  MetricPart part("revocation", out);
   constexpr std::array<const char*, 2> kStandards = {"backchannel_logout", "security_event"};
   for (size_t i = 0; i < both.size(); ++i) {
-    std::vector<Label> standard = {{"standard", kStandards[i]}};
+    MetricLabels standard = {{"standard", kStandards[i]}};
     part.Counter("accepted_total", "Tokens that became an invalidation.", both[i].accepted,
                  standard);
     part.Counter("repeated_total", "Tokens that were carried out before.", both[i].repeated,

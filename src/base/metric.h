@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,5 +25,41 @@ struct MetricSample {
 };
 
 using MetricList = std::vector<MetricSample>;
+using MetricLabels = std::vector<std::pair<std::string, std::string>>;
+
+// MetricPart appends the samples of one part of the system, whose names begin with
+// "galaxy_push_<part>_".
+class MetricPart {
+ public:
+  MetricPart(std::string_view part, MetricList& out)
+      : prefix_("galaxy_push_" + std::string(part) + "_"), out_(out) {}
+
+  void Counter(std::string_view name, std::string_view help, uint64_t value,
+               MetricLabels labels = {}) {
+    Add(MetricSample::Kind::kCounter, name, help, static_cast<double>(value), std::move(labels));
+  }
+  void Gauge(std::string_view name, std::string_view help, uint64_t value,
+             MetricLabels labels = {}) {
+    Add(MetricSample::Kind::kGauge, name, help, static_cast<double>(value), std::move(labels));
+  }
+  // A gauge; nothing when there is none.
+  void Seconds(std::string_view name, std::string_view help, std::optional<uint64_t> ms) {
+    if (ms) Add(MetricSample::Kind::kGauge, name, help, static_cast<double>(*ms) / 1000, {});
+  }
+  void Histogram(std::string_view name, std::string_view help, const LatencyHistogram& value) {
+    Add(MetricSample::Kind::kHistogram, name, help, 0, {});
+    out_.back().histogram = value;
+  }
+
+ private:
+  void Add(MetricSample::Kind kind, std::string_view name, std::string_view help, double value,
+           MetricLabels labels) {
+    out_.push_back(
+        {prefix_ + std::string(name), std::string(help), kind, std::move(labels), value});
+  }
+
+  const std::string prefix_;
+  MetricList& out_;
+};
 
 }  // namespace galaxy::push

@@ -312,28 +312,25 @@ void Gateway::Drain(std::function<void()> done) { parts_->Drain(std::move(done))
 void Gateway::SetLogSink(LogSink sink) { parts_->log = std::move(sink); }
 
 void Gateway::CollectMetrics(MetricList& out) const {
-  MetricWriter metrics(out);
-  AddFeedMetrics(parts_->feed, parts_->loop.clock().MonoMs(), metrics);
-  AddVouchingMetrics(parts_->feed.vouching(), parts_->loop.clock().MonoMs(), metrics);
-  metrics.Gauge("galaxy_push_gateway_fail_open",
+  MetricPart gateway("gateway", out);
+  MetricPart edge("edge", out);
+  AddFeedMetrics(parts_->feed, parts_->loop.clock().MonoMs(), out);
+  AddVouchingMetrics(parts_->feed.vouching(), parts_->loop.clock().MonoMs(), out);
+  gateway.Gauge("fail_open",
                 "1 when this gateway is set to serve sessions that it cannot vouch for.",
                 parts_->config.fail_open ? 1 : 0);
-  AddShardMetrics(parts_->shard, metrics);
-  AddEdgeMetrics(parts_->edge.stats(), metrics);
-  if (parts_->proxy) AddProxyMetrics(parts_->proxy->stats(), metrics);
+  AddShardMetrics(parts_->shard, out);
+  AddEdgeMetrics(parts_->edge.stats(), out);
+  if (parts_->proxy) AddProxyMetrics(parts_->proxy->stats(), out);
   const HttpStats& http = parts_->server->stats();
-  metrics.Gauge("galaxy_push_edge_http_connections", "Open sockets that still speak HTTP.",
-                static_cast<double>(http.connections_open));
-  metrics.Counter("galaxy_push_edge_http_connections_total", "Sockets accepted.",
-                  static_cast<double>(http.connections_total));
-  metrics.Counter("galaxy_push_edge_http_refused_total",
-                  "Requests that were malformed, over a limit or too slow.",
-                  static_cast<double>(http.refused_total));
-  metrics.Gauge("galaxy_push_gateway_ready", "1 while the gateway is ready.", ready() ? 1 : 0);
-  metrics.Counter("galaxy_push_gateway_key_reload_failures_total",
-                  "Key files that could not be re-read.",
-                  static_cast<double>(parts_->reload_failures));
-  AddStateMetrics(parts_->state.stats(), parts_->loop.clock().MonoMs(), metrics);
+  edge.Gauge("http_connections", "Open sockets that still speak HTTP.", http.connections_open);
+  edge.Counter("http_connections_total", "Sockets accepted.", http.connections_total);
+  edge.Counter("http_refused_total", "Requests that were malformed, over a limit or too slow.",
+               http.refused_total);
+  gateway.Gauge("ready", "1 while the gateway is ready.", ready() ? 1 : 0);
+  gateway.Counter("key_reload_failures_total", "Key files that could not be re-read.",
+                  parts_->reload_failures);
+  AddStateMetrics(parts_->state.stats(), parts_->loop.clock().MonoMs(), out);
 }
 
 namespace {
