@@ -1,9 +1,9 @@
-"""Requests that go through a gateway to an application of the user's own, by real processes: semantics.md 8.1, 8.4, 10.1.
+"""Requests that go through a gateway to an application of the user's own, by real processes: semantics.md 8.1, 8.4, 9.3, 10.1.
 
 Prints the delay from an acknowledged invalidation to the rejection of a request in flight; docs/security.md gives the figures.
 GALAXY_REJECTIONS says how many are measured.
 """
-import http.client, http.server, json, pathlib, queue, socket, struct, subprocess, sys, threading, time, unittest
+import http.client, http.server, json, pathlib, queue, signal, socket, struct, subprocess, sys, threading, time, unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import harness
@@ -96,9 +96,9 @@ class RequestProxy(unittest.TestCase):
     def headers(self, session="phone", **over):
         return {"authorization": "Bearer " + self.keys.token("ann", session)} | over
 
-    def begin(self, path, session, method="GET", body=None):
+    def begin(self, path, session, method="GET", body=None, gateway=None):
         """Sends a request and waits until the application has it."""
-        host, port = self.gateway.listen.rsplit(":", 1)
+        host, port = (gateway or self.gateway).listen.rsplit(":", 1)
         connection = http.client.HTTPConnection(host, int(port), timeout=harness.DEADLINE_S)
         self.addCleanup(connection.close)
         connection.request(method, path, body, self.headers(session))
@@ -155,6 +155,22 @@ class RequestProxy(unittest.TestCase):
         with self.assertRaises((ConnectionResetError, http.client.IncompleteRead)):
             answer.read()
         self.assertEqual(self.app.cut.get(timeout=harness.DEADLINE_S)[1], "reset")
+
+    def test_lost_invalidations_reject_requests_in_flight_and_those_that_follow_are_served_9_3(self):
+        backend = harness.backend()
+        self.addCleanup(backend.__exit__, None)
+        gateway = harness.gateway(backend.listen, self.keys, self.folder / "gw-3", "--app", self.app.url, id="gw-3")
+        self.addCleanup(gateway.__exit__, None)
+        harness.wait_for("the gateway is ready", gateway.ready_now)
+        asked = self.begin("/api/hold/9", "phone", gateway=gateway)
+        backend.stop(signal.SIGKILL)
+        again = harness.backend(listen=backend.listen)  # the memory engine's log is a new one
+        self.addCleanup(again.__exit__, None)
+        answer = asked.getresponse()
+        self.assertEqual((answer.status, json.loads(answer.read())["code"]), (503, "stale"))
+        self.assertIsNotNone(answer.headers["retry-after"])
+        self.assertEqual(self.app.cut.get(timeout=harness.DEADLINE_S)[:2], ("/api/hold/9", "reset"))
+        harness.wait_for("served again", lambda: harness.get(gateway.listen, "/api/fleet", self.headers()).status == 200)
 
     def test_an_application_off_loopback_needs_the_plaintext_setting_10_1(self):
         refused = subprocess.run([harness.BINARY, "gateway", "--id", "gw-2", "--backend", self.backend.listen, "--listen", "127.0.0.1:0",
