@@ -13,6 +13,7 @@
 #include "backend/log_fixture.h"
 #include "grpc/client.h"
 #include "http/client.h"
+#include "http/string_source.h"
 #include "log/memory_engine.h"
 
 namespace galaxy::push {
@@ -75,20 +76,6 @@ class TestResponse final : public ResponseHandler {
   std::unique_ptr<ClientRequest> request;
 };
 
-class TextSource final : public BodySource {
- public:
-  explicit TextSource(std::string text) : rest_(Slice::Own(std::move(text))) {}
-  State Pull(size_t bytes_max, SliceList& out) override {
-    size_t n = std::min(bytes_max, rest_.size());
-    if (n > 0) out.push_back(rest_.Sub(0, n));
-    rest_ = rest_.Sub(n, rest_.size() - n);
-    return rest_.size() == 0 ? State::kEnd : State::kMore;
-  }
-
- private:
-  Slice rest_;
-};
-
 // A backend on loopback with the memory engine, and clients of it, all on one loop that a test
 // turns until what it waits for is there. No canaries unless asked for.
 class BackendTest : public testing::Test {
@@ -143,7 +130,7 @@ class BackendTest : public testing::Test {
         .method = method, .path = path, .scheme = "http", .authority = backend->bound().ToString()};
     if (!content_type.empty()) head.headers.Add("content-type", content_type);
     if (length_known) head.headers.Add("content-length", std::to_string(body.size()));
-    TextSource source(std::move(body));
+    StringSource source(std::move(body));
     auto response = std::make_unique<TestResponse>();
     response->request = http->Start(std::move(head), &source, *response);
     RunUntil([&] { return response->done; });

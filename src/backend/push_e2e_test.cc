@@ -181,7 +181,7 @@ struct StuckTest : BackendTest {
   }
   void Connect(std::string_view id) {
     std::string message = SubscribeMessage(id);
-    source = std::make_unique<TextSource>(
+    source = std::make_unique<StringSource>(
         std::string{'\0', '\0', '\0', '\0', static_cast<char>(message.size())} + message);
     http = HttpClient::NewHttp2(loop, backend->bound(), TinyWindow());
     RequestHead head{.method = "POST",
@@ -202,7 +202,7 @@ struct StuckTest : BackendTest {
 
   uint64_t slow_ms = 200;
   StuckPeer peer;
-  std::unique_ptr<TextSource> source;
+  std::unique_ptr<StringSource> source;
   std::unique_ptr<HttpClient> http;
   std::unique_ptr<ClientRequest> request;
 };

@@ -6,6 +6,7 @@
 #include "http/http2_fields.h"
 #include "http/http2_session.h"
 #include "http/server_connection.h"
+#include "http/string_source.h"
 
 namespace galaxy::push {
 namespace {

@@ -17,18 +17,6 @@ namespace galaxy::push {
 
 class Http2Session;
 
-// A body that is one string.
-class StringSource final : public BodySource {
- public:
-  void Set(std::string body);
-  State Pull(size_t bytes_max, SliceList& out) override;
-  size_t remaining() const { return body_.size() - offset_; }
-
- private:
-  Slice body_;
-  size_t offset_ = 0;
-};
-
 // One HTTP/2 stream, the half that both roles share: sending a head, a body that is pulled, and
 // trailers. What arrives goes to the virtual functions.
 //
