@@ -1,19 +1,23 @@
 // galaxy-sim: runs simulated worlds. See docs/reliability.md, "Simulation".
 //
 // With --seeds 200 [--first 1] [--jobs 2] it runs them and prints the first that fails, with its
-// history. With --seed 17 [--steps 40] [-v] it runs one, the first 40 actions only, and tells all.
+// history, or the seed of one that ends the process or hangs. With --seed 17 [--steps 40] [-v] it
+// runs one, the first 40 actions only, and tells all.
 
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <iostream>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <system_error>
 
 #include "world.h"
 
@@ -41,8 +45,33 @@ struct Outcome {
   std::vector<std::string> violations;
 };
 
+// A CHECK in the product, a crash and a world that hangs end the process: they leave the seed
+// behind.
+constexpr unsigned kHangSeconds = 300;  // a world takes 0.2 s
+char g_last_words[160];
+
+void OnDeath(int signal_number) {
+  (void)!write(STDOUT_FILENO, g_last_words, std::strlen(g_last_words));
+  raise(signal_number);  // as it would have been: SA_RESETHAND
+}
+
+void CatchDeath() {
+  struct sigaction action = {};
+  action.sa_handler = OnDeath;
+  action.sa_flags = SA_RESETHAND;
+  for (int signal_number : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGALRM})
+    sigaction(signal_number, &action, nullptr);
+}
+
+std::string Replay(uint64_t seed) {
+  return "  replay: build/galaxy-sim --seed " + std::to_string(seed) + " -v\n";
+}
+
 Outcome RunWorld(const WorldOptions& options, std::vector<Action> schedule, std::ostream* echo,
                  uint64_t lines) {
+  std::snprintf(g_last_words, sizeof g_last_words, "\nFAILED seed=%llu: it ended or hung\n%s",
+                static_cast<unsigned long long>(options.seed), Replay(options.seed).c_str());
+  alarm(kHangSeconds);
   World world(options, std::move(schedule), echo);
   Outcome outcome;
   outcome.good = world.Run();
@@ -62,7 +91,7 @@ std::vector<Action> Schedule(const WorldOptions& options, const Arguments& argum
 void PrintFailure(const WorldOptions& options, const Outcome& outcome) {
   std::cout << "\nFAILED " << options.ToString() << "\n";
   for (const std::string& violation : outcome.violations) std::cout << "  " << violation << "\n";
-  std::cout << "  replay: build/galaxy-sim --seed " << options.seed << " -v\n";
+  std::cout << Replay(options.seed);
 }
 
 // Leaves out actions while it still fails.
@@ -182,9 +211,16 @@ int RunJobs(const Arguments& arguments) {
 
 std::optional<Arguments> Parse(int argc, char** argv) {
   Arguments arguments;
+  bool valid = true;
   for (int i = 1; i < argc; ++i) {
     std::string name = argv[i];
-    auto number = [&] { return ++i < argc ? std::strtoull(argv[i], nullptr, 10) : 0; };
+    auto number = [&] {
+      uint64_t value = 0;
+      std::string_view text = ++i < argc ? argv[i] : "";
+      auto [end, error] = std::from_chars(text.begin(), text.end(), value);
+      valid = valid && error == std::errc() && end == text.end();
+      return value;
+    };
     if (name == "--seed") {
       arguments.seed = number();
     } else if (name == "--first") {
@@ -211,6 +247,8 @@ std::optional<Arguments> Parse(int argc, char** argv) {
       return std::nullopt;
     }
   }
+  // No world at all would pass.
+  if (!valid || arguments.seeds == 0 || arguments.stride == 0) return std::nullopt;
   return arguments;
 }
 
@@ -221,6 +259,8 @@ int Main(int argc, char** argv) {
                  "galaxy-sim --seed K [--steps M] [--shrink] [-v] [--lines L]\n";
     return 2;
   }
+  CatchDeath();
+  if (arguments->verbose) std::cout << std::unitbuf;  // the last line may be what counts
   if (arguments->seed) return RunOne(*arguments);
   return arguments->jobs > 1 ? RunJobs(*arguments) : RunMany(*arguments);
 }

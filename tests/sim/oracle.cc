@@ -38,8 +38,7 @@ size_t Oracle::Publish(uint64_t now_ms, const EventContent& content) {
 }
 
 void Oracle::Acked(uint64_t now_ms, size_t publish, std::string_view text, bool duplicate) {
-  PublishFact& fact = publishes_[publish];
-  fact.outcome = Outcome::kAcked;
+  const PublishFact& fact = publishes_[publish];
   ++events_acked_;
   std::optional<Cursor> cursor = Parse(text, "an acknowledgement");
   if (!cursor) return;
@@ -76,10 +75,8 @@ void Oracle::CheckIdempotency(const PublishFact& fact, Cursor cursor, bool dupli
   }
 }
 
-void Oracle::Refused(uint64_t now_ms, size_t publish, std::string_view code) {
-  PublishFact& fact = publishes_[publish];
-  fact.outcome = Outcome::kRefused;
-  ContentFact& content = contents_[fact.content];
+void Oracle::Refused(size_t publish, std::string_view code) {
+  ContentFact& content = contents_[publishes_[publish].content];
   ++content.refused;
   if (code == "already_exists") {
     bool other = std::any_of(contents_.begin(), contents_.end(), [&](const ContentFact& c) {
@@ -88,10 +85,7 @@ void Oracle::Refused(uint64_t now_ms, size_t publish, std::string_view code) {
     if (!other || content.key.empty())
       Violate("2.2", content.content.payload + " is in conflict with nothing");
   }
-  (void)now_ms;
 }
-
-void Oracle::Unanswered(size_t publish) { publishes_[publish].outcome = Outcome::kUnanswered; }
 
 bool Oracle::Learn(uint64_t now_ms, Cursor cursor, size_t content) {
   auto [at, fresh] = log_.try_emplace(cursor.sequence, Entry{cursor, content});
@@ -104,8 +98,7 @@ bool Oracle::Learn(uint64_t now_ms, Cursor cursor, size_t content) {
   if (content == kInvalidation) return true;
   const ContentFact& fact = contents_[content];
   log_of_user_[fact.content.user].emplace(cursor.sequence, content);
-  if (!fact.key.empty())
-    placements_[fact.key].push_back({cursor.sequence, now_ms, cursor.time_ms, content});
+  if (!fact.key.empty()) placements_[fact.key].push_back({cursor.sequence, now_ms});
   for (size_t i = 0; i < clients_.size(); ++i) {
     const ClientFact& client = clients_[i];
     if (!client.base || client.user != fact.content.user) continue;
@@ -152,10 +145,8 @@ void Oracle::TokenUntil(size_t client, uint64_t expires_ms) {
   clients_[client].token_until_ms = expires_ms;
 }
 
-void Oracle::Welcome(uint64_t now_ms, size_t client, std::string_view resume,
-                     std::string_view reason, std::string_view head) {
+void Oracle::Welcome(size_t client, std::string_view resume, std::string_view head) {
   ClientFact& fact = clients_[client];
-  CheckNotRevoked(now_ms, fact, std::nullopt);
   if (resume == "gap") return;  // the library says it as a gap next
   if (resume == "resumed") {
     if (!fact.position) Violate("7.4", Name(fact) + " had no cursor and is resumed");
@@ -163,11 +154,9 @@ void Oracle::Welcome(uint64_t now_ms, size_t client, std::string_view resume,
   }
   if (fact.position) Violate("7.4", Name(fact) + " had a cursor and is started afresh");
   fact.base = fact.position = Parse(head, "a welcome");
-  (void)reason;
 }
 
-void Oracle::Gap(uint64_t now_ms, size_t client, std::string_view reason, std::string_view head) {
-  (void)now_ms;
+void Oracle::Gap(size_t client, std::string_view reason, std::string_view head) {
   ClientFact& fact = clients_[client];
   ++gaps_seen_;
   if (rules_.gapless && reason != "future")
@@ -178,11 +167,10 @@ void Oracle::Gap(uint64_t now_ms, size_t client, std::string_view reason, std::s
   fact.event_ids.clear();
 }
 
-void Oracle::Position(uint64_t now_ms, size_t client, std::string_view text) {
+void Oracle::Position(size_t client, std::string_view text) {
   ClientFact& fact = clients_[client];
   std::optional<Cursor> cursor = Parse(text, "a position");
   if (!cursor) return;
-  CheckNotRevoked(now_ms, fact, std::nullopt);
   if (!fact.position || !fact.base) {
     Violate("7.4", Name(fact) + " has a position before a start");
     return;
@@ -223,7 +211,7 @@ void Oracle::Event(uint64_t now_ms, size_t client, std::string_view text,
   ++events_seen_;
   std::optional<Cursor> cursor = Parse(text, "an event");
   if (!cursor) return;
-  CheckNotRevoked(now_ms, fact, cursor);
+  CheckNotRevoked(fact, *cursor);
   auto known = content_by_payload_.find(content.payload);
   if (known == content_by_payload_.end())
     return Violate("7.1", Name(fact) + " got what nobody published: " + content.payload);
@@ -280,13 +268,10 @@ bool Oracle::PerhapsRevoked(size_t client) const {
   return false;
 }
 
-void Oracle::CheckNotRevoked(uint64_t now_ms, const ClientFact& client,
-                             std::optional<Cursor> event) {
-  (void)now_ms;
-  if (!event) return;
+void Oracle::CheckNotRevoked(const ClientFact& client, Cursor event) {
   for (const InvalidationFact& invalidation : invalidations_) {
-    if (!SurelyMeans(invalidation, client) || *event < *invalidation.cursor) continue;
-    Violate("8.2", Name(client) + " got " + event->Format() + " beyond its invalidation " +
+    if (!SurelyMeans(invalidation, client) || event < *invalidation.cursor) continue;
+    Violate("8.2", Name(client) + " got " + event.Format() + " beyond its invalidation " +
                        invalidation.cursor->Format());
   }
 }

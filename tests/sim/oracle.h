@@ -47,12 +47,11 @@ class Oracle {
   explicit Oracle(const OracleRules& rules) : rules_(rules) {}
 
   // --- publishers
+  // Until an answer comes, and for ever if none does, it may be in the log or come to be, or not.
   size_t Publish(uint64_t now_ms, const EventContent& content);
   void Acked(uint64_t now_ms, size_t publish, std::string_view cursor, bool duplicate);
   // Refused for sure: nothing was published.
-  void Refused(uint64_t now_ms, size_t publish, std::string_view code);
-  // No answer came: it may be in the log or come to be, or not.
-  void Unanswered(size_t publish);
+  void Refused(size_t publish, std::string_view code);
   size_t Invalidate(uint64_t now_ms, std::string user, std::string session);
   void InvalidationAcked(uint64_t now_ms, size_t invalidation, std::string_view cursor);
   void InvalidationRefused(size_t invalidation);
@@ -65,11 +64,10 @@ class Oracle {
   size_t AddClient(uint64_t now_ms, std::string user, std::string session);
   // The newest token that it has shown or may yet show is good until then.
   void TokenUntil(size_t client, uint64_t expires_ms);
-  void Welcome(uint64_t now_ms, size_t client, std::string_view resume, std::string_view reason,
-               std::string_view head);
+  void Welcome(size_t client, std::string_view resume, std::string_view head);
   void Event(uint64_t now_ms, size_t client, std::string_view cursor, const EventContent& content);
-  void Position(uint64_t now_ms, size_t client, std::string_view cursor);
-  void Gap(uint64_t now_ms, size_t client, std::string_view reason, std::string_view head);
+  void Position(size_t client, std::string_view cursor);
+  void Gap(size_t client, std::string_view reason, std::string_view head);
 
   // --- gateways, as their log line and their sockets tell it
   // What happened first, among what happens at the same time.
@@ -107,13 +105,12 @@ class Oracle {
   size_t gaps_seen() const { return gaps_seen_; }
 
  private:
-  enum class Outcome : uint8_t { kOpen, kAcked, kRefused, kUnanswered };
+  enum class Outcome : uint8_t { kOpen, kAcked, kRefused };
   using Key = std::string;  // user, session, event_id
   struct PublishFact {
     size_t content;
     uint64_t submitted_ms;
     uint64_t floor;  // the newest sequence acknowledged before it was submitted
-    Outcome outcome = Outcome::kOpen;
   };
   struct ContentFact {
     EventContent content;
@@ -123,8 +120,6 @@ class Oracle {
   struct Placement {
     uint64_t sequence;
     uint64_t known_ms;
-    uint64_t time_ms;
-    size_t content;
   };
   struct Entry {
     Cursor cursor;
@@ -160,7 +155,7 @@ class Oracle {
   void CheckCovered(size_t client, uint64_t after, uint64_t up_to);
   bool Means(const ContentFact& content, const ClientFact& client) const;
   bool SurelyMeans(const InvalidationFact& invalidation, const ClientFact& client) const;
-  void CheckNotRevoked(uint64_t now_ms, const ClientFact& client, std::optional<Cursor> event);
+  void CheckNotRevoked(const ClientFact& client, Cursor event);
   std::string Name(const ClientFact& client) const { return client.user + "/" + client.session; }
 
   const OracleRules rules_;

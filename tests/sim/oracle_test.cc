@@ -40,12 +40,12 @@ class OracleTest : public testing::Test {
   }
   size_t Client(const std::string& user, const std::string& session, uint64_t head) {
     size_t client = oracle.AddClient(now, user, session);
-    oracle.Welcome(now, client, "fresh", "", At(head));
+    oracle.Welcome(client, "fresh", At(head));
     return client;
   }
   void Gets(size_t client, uint64_t sequence, const EventContent& content) {
     oracle.Event(now, client, At(sequence), content);
-    oracle.Position(now, client, At(sequence));
+    oracle.Position(client, At(sequence));
   }
   void Invalidated(uint64_t sequence, const std::string& user, const std::string& session) {
     oracle.InvalidationAcked(now, oracle.Invalidate(now, user, session), At(sequence, now));
@@ -69,9 +69,9 @@ TEST_F(OracleTest, AGoodLifeHasNoViolation) {
   Gets(a, 11, all);
   Gets(a, 12, one);
   Gets(b, 11, all);
-  oracle.Position(now, a, At(13));
-  oracle.Position(now, b, At(13));
-  oracle.Welcome(now, a, "resumed", "", At(13));
+  oracle.Position(a, At(13));
+  oracle.Position(b, At(13));
+  oracle.Welcome(a, "resumed", At(13));
   EXPECT_THAT(oracle.violations(), IsEmpty());
   EXPECT_EQ(oracle.newest_acked(), (Cursor{13, kT0}));
 }
@@ -81,13 +81,13 @@ TEST_F(OracleTest, AHoleIsFoundWhenThePositionPassesIt) {
   size_t client = Client("u", "s", 10);
   Acked(11, "u");
   EXPECT_THAT(oracle.violations(), IsEmpty());
-  oracle.Position(now, client, At(12));
+  oracle.Position(client, At(12));
   EXPECT_TRUE(Violates("silent gap"));
 }
 
 TEST_F(OracleTest, AHoleIsFoundWhenItIsAcknowledgedLater) {
   size_t client = Client("u", "s", 10);
-  oracle.Position(now, client, At(12));
+  oracle.Position(client, At(12));
   EXPECT_THAT(oracle.violations(), IsEmpty());
   Acked(11, "u");
   EXPECT_TRUE(Violates("silent gap"));
@@ -97,7 +97,7 @@ TEST_F(OracleTest, AHoleIsFoundWhenAnotherClientGotIt) {
   size_t a = Client("u", "s", 10), b = Client("u", "t", 10);
   EventContent content = Content("u", "");
   oracle.Publish(now, content);
-  oracle.Position(now, a, At(12));
+  oracle.Position(a, At(12));
   Gets(b, 11, content);
   EXPECT_TRUE(Violates("silent gap"));
 }
@@ -107,15 +107,15 @@ TEST_F(OracleTest, WhatLiesBeforeAStartOrAnAnnouncedGapIsNoHole) {
   Acked(11, "u");
   Acked(9, "w");  // whatever
   Client("u", "t", 11);
-  oracle.Gap(now, a, "future", At(11));
-  oracle.Position(now, a, At(12));
+  oracle.Gap(a, "future", At(11));
+  oracle.Position(a, At(12));
   EXPECT_EQ(oracle.violations().size(), 1u);  // 9 after 11 only
   EXPECT_EQ(oracle.gaps_seen(), 1u);
 }
 
 TEST_F(OracleTest, AGapWhereNothingCanBeMissingIsOne) {
   size_t client = Client("u", "s", 10);
-  oracle.Gap(now, client, "evicted", At(11));
+  oracle.Gap(client, "evicted", At(11));
   EXPECT_TRUE(Violates("nothing can be missing"));
 }
 
@@ -130,7 +130,7 @@ TEST_F(OracleTest, AnEventTwiceOrOutOfOrderIsFound) {
 
 TEST_F(OracleTest, APositionThatFallsIsFound) {
   size_t client = Client("u", "s", 10);
-  oracle.Position(now, client, At(9));
+  oracle.Position(client, At(9));
   EXPECT_TRUE(Violates("fell back"));
 }
 
@@ -150,7 +150,7 @@ TEST_F(OracleTest, WhatNobodyPublishedIsFound) {
 TEST_F(OracleTest, WhatWasRefusedMustNotCome) {
   size_t client = Client("u", "s", 10);
   EventContent content = Content("u", "");
-  oracle.Refused(now, oracle.Publish(now, content), "unavailable");
+  oracle.Refused(oracle.Publish(now, content), "unavailable");
   Gets(client, 11, content);
   EXPECT_TRUE(Violates("was refused"));
 }
@@ -213,7 +213,7 @@ TEST_F(OracleTest, AfterTheWindowItIsANewEvent) {
 
 TEST_F(OracleTest, AConflictNeedsAnotherContent) {
   EventContent content = Content("u", "", "id");
-  oracle.Refused(now, oracle.Publish(now, content), "already_exists");
+  oracle.Refused(oracle.Publish(now, content), "already_exists");
   EXPECT_TRUE(Violates("in conflict with nothing"));
 }
 

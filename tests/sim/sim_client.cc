@@ -68,8 +68,7 @@ void SimClient::Listen() {
   options.backoff_max_ms = 2'000;
   options.keys_cooldown_ms = 1'000;
   TokenSource token = [this]() -> Result<std::string> { return Token(); };
-  SseTransport sse =
-      transport_ == Transport::kSse1 ? SseTransport::kHttp1 : SseTransport::kHttp2;
+  SseTransport sse = transport_ == Transport::kSse1 ? SseTransport::kHttp1 : SseTransport::kHttp2;
   auto listener =
       transport_ == Transport::kWebSocket
           ? EventListener::Start(host_.loop(), std::move(options), std::move(token), *this)
@@ -110,7 +109,7 @@ void SimClient::OnUnverified(const SignedEvent& event, const VerifyResult& resul
 void SimClient::OnGap(std::string_view reason, std::string_view head, uint64_t spread_ms) {
   Note("has a gap, " + std::string(reason) + ", head " + std::string(head));
   (void)spread_ms;
-  world_.oracle.Gap(world_.network.wall_ms(), oracle_id_, reason, head);
+  world_.oracle.Gap(oracle_id_, reason, head);
 }
 
 void SimClient::OnWelcome(const ReceivedFrame::Welcome& welcome) {
@@ -118,17 +117,14 @@ void SimClient::OnWelcome(const ReceivedFrame::Welcome& welcome) {
   ++welcomes_;
   Note("is welcome at gateway " + std::to_string(gateway_) + ": " + welcome.resume + ", head " +
        welcome.head);
-  world_.oracle.Welcome(world_.network.wall_ms(), oracle_id_, welcome.resume, welcome.reason,
-                        welcome.head);
+  world_.oracle.Welcome(oracle_id_, welcome.resume, welcome.head);
 }
 
 void SimClient::OnClockSkew(int64_t offset_ms) {
   Note("has a clock that is off by " + std::to_string(offset_ms) + " ms");
 }
 
-void SimClient::OnCursor(std::string_view cursor) {
-  world_.oracle.Position(world_.network.wall_ms(), oracle_id_, cursor);
-}
+void SimClient::OnCursor(std::string_view cursor) { world_.oracle.Position(oracle_id_, cursor); }
 
 void SimClient::OnState(std::string_view state, std::string_view detail) {
   if (state == "connected") return;
@@ -139,7 +135,6 @@ void SimClient::OnState(std::string_view state, std::string_view detail) {
 void SimClient::OnEnded(const ListenerEnd& end) {
   connected_ = false;
   ended_ = true;
-  end_code_ = end.code;
   ended_ms_ = world_.network.wall_ms();
   Note("has ended: " + std::to_string(end.code) + " " + end.reason);
   if (end.code == 4503 && !world_.oracle.PerhapsRevoked(oracle_id_))

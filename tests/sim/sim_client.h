@@ -48,10 +48,8 @@ class SimClient final : EventListenerHandler {
   size_t gateway() const { return gateway_; }
   SimNode& host() { return host_; }
   bool connected() const { return connected_; }
-  bool listening() const { return listener_ != nullptr && !ended_; }
-  // Ended for good by a verdict, and that was told by an invalidation.
+  // Ended for good by a verdict.
   bool ended() const { return ended_; }
-  bool ended_revoked() const { return ended_ && end_code_ == 4503; }
   uint64_t ended_ms() const { return ended_ms_; }
   uint64_t welcomes() const { return welcomes_; }
 
@@ -88,7 +86,6 @@ class SimClient final : EventListenerHandler {
   std::unique_ptr<EventListener> listener_;
   bool connected_ = false;
   bool ended_ = false;
-  uint64_t end_code_ = 0;
   uint64_t ended_ms_ = 0;
   uint64_t welcomes_ = 0;
 };

@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "http/exchange.h"
+#include "http/string_source.h"
 
 namespace galaxy::push::sim {
 namespace {
@@ -31,20 +31,6 @@ PublishOutcome OutcomeOf(const nlohmann::json& json) {
   outcome.duplicate = json.value("duplicate", false);
   return outcome;
 }
-
-class TextSource final : public BodySource {
- public:
-  explicit TextSource(std::string text) : rest_(Slice::Own(std::move(text))) {}
-  State Pull(size_t bytes_max, SliceList& out) override {
-    size_t n = std::min(bytes_max, rest_.size());
-    if (n > 0) out.push_back(rest_.Sub(0, n));
-    rest_ = rest_.Sub(n, rest_.size() - n);
-    return rest_.size() == 0 ? State::kEnd : State::kMore;
-  }
-
- private:
-  Slice rest_;
-};
 
 }  // namespace
 
@@ -96,12 +82,11 @@ class HttpPost final : ResponseHandler {
     if (std::exchange(done_, true)) return;
     timeout_.Cancel();
     owner_.Note("has no answer to a POST: " + why);
-    for (size_t publish : publishes_) owner_.oracle_.Unanswered(publish);
   }
 
   SimPublisher& owner_;
   std::vector<size_t> publishes_;
-  TextSource source_;
+  StringSource source_;
   std::unique_ptr<HttpClient> client_;
   std::unique_ptr<ClientRequest> request_;
   Timer timeout_;
@@ -127,14 +112,14 @@ void SimPublisher::Publish(const EventContent& content) {
   }
   size_t publish = oracle_.Publish(now_ms(), content);
   Note("publishes " + content.payload + " to " + content.user + "/" + content.session);
-  if (stream_ended_) return oracle_.Unanswered(publish);
+  if (stream_ended_) return;
   EntryView event{.type = EntryType::kEvent,
                   .user_id = content.user,
                   .device_session_id = content.session,
                   .kind = content.kind,
                   .payload = content.payload,
                   .event_id = content.event_id};
-  if (!stream_->Publish(event)) return oracle_.Refused(now_ms(), publish, "no_room");
+  if (!stream_->Publish(event)) return oracle_.Refused(publish, "no_room");
   waiting_.push_back(publish);
   // The stream has no deadline of its own; who waits for too long hangs up.
   if (!watch_.running()) {
@@ -200,14 +185,13 @@ void SimPublisher::OnEnd(const Status& status) {
   watch_.Cancel();
   Note("has lost its stream with " + std::to_string(waiting_.size()) +
        " unanswered: " + (status ? "OK" : status.error().message));
-  for (size_t publish : waiting_) oracle_.Unanswered(publish);
   waiting_.clear();
 }
 
 void SimPublisher::Take(size_t publish, const PublishOutcome& outcome) {
   if (outcome.refusal) {
     Note("is refused: " + outcome.refusal->code + " " + outcome.refusal->message);
-    return oracle_.Refused(now_ms(), publish, outcome.refusal->code);
+    return oracle_.Refused(publish, outcome.refusal->code);
   }
   Note("has " + outcome.cursor + (outcome.duplicate ? " (duplicate)" : ""));
   oracle_.Acked(now_ms(), publish, outcome.cursor, outcome.duplicate);

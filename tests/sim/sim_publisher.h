@@ -34,16 +34,11 @@ class SimPublisher final : PublisherHandler {
   void Invalidate(const std::string& user, const std::string& session, std::string_view reason);
   // Whether every publish has its answer, or never will.
   bool idle() const { return waiting_.empty() && posts_.empty() && invalidations_.empty(); }
-  size_t waiting() const { return waiting_.size() + posts_.size() + invalidations_.size(); }
   // Drops what is finished. From outside of callbacks.
   void Sweep();
 
  private:
   friend class HttpPost;
-  struct Waiting {
-    size_t publish;
-    std::string event_id;
-  };
   struct PendingInvalidation {
     size_t id;
     std::unique_ptr<ClientInvalidation> call;
