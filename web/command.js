@@ -1,4 +1,4 @@
-// The forms: publish an event to the user or one device, and end the sign-in of one device or of all.
+// The forms: publish an event to the user or one device; end the sign-in of one device or of all, as a producer, or as the identity provider.
 
 import { post } from "./api.js";
 import { make } from "./dom.js";
@@ -33,7 +33,7 @@ function input([name, label, value, type = "text"]) {
 
 export class Command {
   /**
-   * @param {{user: string, kinds: string[]}} config
+   * @param {{user: string, kinds: string[], identity_provider?: string}} config
    * @param {import("./device.js").Device[]} devices
    */
   constructor(config, devices) {
@@ -41,15 +41,19 @@ export class Command {
     this.devices = devices;
     this.publish = /** @type {HTMLFormElement} */ (document.getElementById("publish"));
     this.invalidate = /** @type {HTMLFormElement} */ (document.getElementById("invalidate"));
+    this.logout = /** @type {HTMLFormElement} */ (document.getElementById("logout"));
     this.kinds = config.kinds.filter((kind) => kFields[kind]);
     document.getElementById("kinds").append(...radios("kind", this.kinds.map((kind) => ({ value: kind, label: kindLabel(kind) })), this.kinds[0]));
     document.getElementById("publish-to").append(...radios("to", this.targets("Both devices"), ""));
     document.getElementById("invalidate-who").append(...radios("who", this.targets("The whole user"), "1"));
+    document.getElementById("logout-who").append(...radios("whose", this.targets("The whole user"), "1"));
+    this.logout.hidden = !config.identity_provider;
     this.showFields();
     this.publish.addEventListener("change", ({ target }) => target.name === "kind" && this.showFields());
     this.publish.addEventListener("input", () => this.showSource());
     this.publish.addEventListener("submit", (event) => this.send(event, "publish", "/demo/events", () => this.event()));
     this.invalidate.addEventListener("submit", (event) => this.send(event, "invalidate", "/demo/invalidations", () => this.invalidation()));
+    this.logout.addEventListener("submit", (event) => this.send(event, "logout", "/demo/logouts", () => this.signOut()));
   }
 
   /** @param {string} all what the choice of no single device is called */
@@ -93,6 +97,10 @@ export class Command {
     return { ...this.target(this.value(this.invalidate, "who")), reason: this.value(this.invalidate, "reason") };
   }
 
+  signOut() {
+    return { session: this.target(this.value(this.logout, "whose")).device_session_id ?? "" };
+  }
+
   /**
    * @param {SubmitEvent} event
    * @param {string} name
@@ -103,9 +111,9 @@ export class Command {
     event.preventDefault();
     const answer = document.getElementById(`${name}-answer`);
     try {
-      const { cursor } = await post(path, body());
+      const { cursor, sentence } = await post(path, body());
       answer.dataset.tone = "good";
-      answer.textContent = `In the log at ${cursor}`;
+      answer.textContent = sentence ?? `In the log at ${cursor}`;
       if (name === "publish") this.nextTurn();
     } catch (error) {
       answer.dataset.tone = "bad";

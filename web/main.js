@@ -23,8 +23,10 @@ function voice() {
   };
 }
 
-function facts({ user, plane, gateway }) {
-  const rows = [["Player", user], ["Plane", plane], ["Gateway", new URL(gateway).host]];
+function facts({ user, plane, gateway, identity_provider }) {
+  const { host, protocol } = new URL(gateway);
+  const rows = [["Player", user], ["Plane", plane], ["Gateway", host], ["Transport", protocol === "https:" ? "TLS" : "plaintext, loopback only"]];
+  if (identity_provider) rows.push(["Login", new URL(identity_provider).host]);
   document.getElementById("facts").append(...rows.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))));
 }
 

@@ -67,6 +67,13 @@ class BodyCollector final : public ExchangeHandler {
   std::string body_;
 };
 
+// The member `session` of a body, when it is a text.
+std::optional<std::string> SessionIn(std::string_view body) {
+  Json request = Json::parse(body, nullptr, false);
+  bool good = request.is_object() && request.contains("session") && request["session"].is_string();
+  return good ? std::optional(request["session"].get<std::string>()) : std::nullopt;
+}
+
 }  // namespace
 
 std::string MintDemoToken(const TokenKey& key, std::string_view session, uint64_t now_ms) {
@@ -80,70 +87,30 @@ std::string MintDemoToken(const TokenKey& key, std::string_view session, uint64_
                    key);
 }
 
-// One request that was passed on to the backend.
-class DemoPage::Upstream final : public ResponseHandler, BodySource {
- public:
-  Upstream(DemoPage& page, std::shared_ptr<Exchange> exchange, std::string body)
-      : page_(page), exchange_(std::move(exchange)), body_(Slice::Own(std::move(body))) {}
-
-  void Start(HttpClient& client, RequestHead head) {
-    head.headers.Add("content-length", std::to_string(body_.size()));
-    request_ = client.Start(std::move(head), this, *this);
-  }
-
- private:
-  State Pull(size_t bytes_max, SliceList& out) override {
-    size_t take = std::min(bytes_max, body_.size() - sent_);
-    if (take > 0) out.push_back(body_.Sub(sent_, take));
-    sent_ += take;
-    return sent_ == body_.size() ? State::kEnd : State::kMore;
-  }
-  void OnHead(const ResponseHead& head) override { status_ = head.status; }
-  void OnBody(std::string_view bytes) override {
-    answer_.append(bytes);
-    if (request_) request_->Consumed(bytes.size());
-  }
-  void OnEnd(const Headers&) override {
-    if (exchange_->open()) page_.RespondJson(*exchange_, status_, std::move(answer_));
-    Leave();
-  }
-  void OnFailed(const Error& error) override {
-    if (exchange_->open())
-      RespondProblem(*exchange_, {Code::kUnavailable, "the backend: " + error.message, {}});
-    Leave();
-  }
-  // We are within the request's callback: it goes at the end of the turn.
-  void Leave() {
-    auto self = std::ranges::find_if(page_.upstreams_, [&](auto& u) { return u.get() == this; });
-    if (self == page_.upstreams_.end()) return;
-    page_.loop_.Defer([held = *self] {});
-    page_.upstreams_.erase(self);
-  }
-
-  DemoPage& page_;
-  std::shared_ptr<Exchange> exchange_;
-  Slice body_;
-  size_t sent_ = 0;
-  int status_ = 0;
-  std::string answer_;
-  std::unique_ptr<ClientRequest> request_;
-};
-
-DemoPage::DemoPage(Loop& loop, TokenKey key) : loop_(loop), key_(std::move(key)) {
+DemoPage::DemoPage(Loop& loop, TokenKey key, Tell tell)
+    : loop_(loop), key_(std::move(key)), tell_(std::move(tell)) {
   for (const DemoDevice& device : kDemoDevices) sessions_.emplace(device.session);
 }
 DemoPage::~DemoPage() = default;
 
-void DemoPage::SetAddresses(const Address& page, const Address& backend, const Address& gateway) {
-  page_ = page;
-  backend_ = backend;
-  gateway_ = gateway.ToString();
+void DemoPage::SetPlane(DemoPlane plane) {
+  plane_ = std::move(plane);
+  std::string gateway = plane_.gateway.ToString();
+  std::string web_socket = plane_.anybody ? "wss" : "ws";
   policy_ =
-      "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self' "
-      "http://" +
-      gateway_ + " ws://" + gateway_ +
+      "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src "
+      "'self' " +
+      Scheme() + "://" + gateway + " " + web_socket + "://" + gateway +
       "; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-  backend_client_ = HttpClient::NewHttp1(loop_, backend, {});
+  HttpClientLimits limits;
+  limits.socket.tls = plane_.producer;
+  backend_client_ = HttpClient::NewHttp1(loop_, plane_.backend, limits);
+}
+
+template <typename Map>
+void DemoPage::Leave(Map& running, uint64_t id) {
+  auto self = running.extract(id);
+  if (self) loop_.Defer([held = std::move(self.mapped())] {});
 }
 
 Headers DemoPage::SafeHeaders() const {
@@ -154,22 +121,29 @@ Headers DemoPage::SafeHeaders() const {
 }
 
 Status DemoPage::CheckCaller(const RequestHead& request) const {
-  if (!IsOurAuthority(request.authority, page_.port))
+  if (!IsOurAuthority(request.authority, plane_.page.port))
     return Fail(Code::kPermissionDenied, "this page is for loopback only", "host");
   std::optional<std::string_view> origin = request.headers.Get("origin");
-  bool ours =
-      !origin || (origin->starts_with("http://") && IsOurAuthority(origin->substr(7), page_.port));
+  std::string scheme = Scheme() + "://";
+  bool ours = !origin || (origin->starts_with(scheme) &&
+                          IsOurAuthority(origin->substr(scheme.size()), plane_.page.port));
   if (!ours) return Fail(Code::kPermissionDenied, "the request comes from another page", "origin");
   return {};
+}
+
+DemoPage::Answer DemoPage::AnswerAt(std::string_view path) {
+  if (path == "/demo/token") return &DemoPage::AnswerToken;
+  if (path == "/demo/events") return &DemoPage::AnswerEvents;
+  if (path == "/demo/invalidations") return &DemoPage::AnswerInvalidations;
+  if (path == "/demo/logouts") return &DemoPage::AnswerLogouts;
+  return nullptr;
 }
 
 void DemoPage::OnRequest(Exchange& exchange) {
   const RequestHead& request = exchange.request();
   if (Status ok = CheckCaller(request); !ok) return RespondProblem(exchange, ok.error());
-  bool token = request.path == "/demo/token";
-  bool events = request.path == "/demo/events";
-  bool invalidations = request.path == "/demo/invalidations";
-  if (!token && !events && !invalidations) {
+  Answer answer = AnswerAt(request.path);
+  if (answer == nullptr) {
     if (request.method != "GET" && request.method != "HEAD")
       return RespondProblem(exchange, {Code::kMethodNotAllowed, "only GET and HEAD are here", {}});
     return request.path == "/demo/config.json" ? RespondConfig(exchange) : RespondFile(exchange);
@@ -181,17 +155,17 @@ void DemoPage::OnRequest(Exchange& exchange) {
     return RespondProblem(exchange,
                           {Code::kUnsupportedMediaType, "send application/json", "content-type"});
   exchange.SetHandler(std::make_unique<BodyCollector>(
-      exchange, [this, token, events](std::shared_ptr<Exchange> held, std::string body) {
-        if (token) return AnswerToken(*held, body);
-        Forward(held, events ? "/v1/events" : "/v1/invalidations", std::move(body));
+      exchange, [this, answer](const std::shared_ptr<Exchange>& held, const std::string& body) {
+        (this->*answer)(held, body);
       }));
 }
 
-void DemoPage::AnswerToken(Exchange& exchange, std::string_view body) {
-  Json request = Json::parse(body, nullptr, false);
-  bool good = request.is_object() && request.contains("session") && request["session"].is_string();
-  if (!good) return RespondProblem(exchange, {Code::kInvalidArgument, "name a session", "session"});
-  std::string session = request["session"];
+void DemoPage::AnswerToken(const std::shared_ptr<Exchange>& held, const std::string& body) {
+  Exchange& exchange = *held;
+  std::optional<std::string> named = SessionIn(body);
+  if (!named)
+    return RespondProblem(exchange, {Code::kInvalidArgument, "name a session", "session"});
+  std::string session = std::move(*named);
   Json answer = Json::object();
   if (session == "new") {
     if (sessions_.size() >= kSessionsMax)
@@ -206,25 +180,73 @@ void DemoPage::AnswerToken(Exchange& exchange, std::string_view body) {
   RespondJson(exchange, 200, answer.dump());
 }
 
-void DemoPage::Forward(std::shared_ptr<Exchange> exchange, std::string path, std::string body) {
-  RequestHead head;
-  head.method = "POST";
-  head.path = std::move(path);
-  head.scheme = "http";
-  head.authority = backend_.ToString();
-  head.headers.Add("content-type", "application/json");
-  auto upstream = std::make_shared<Upstream>(*this, std::move(exchange), std::move(body));
-  upstreams_.insert(upstream);
-  upstream->Start(*backend_client_, std::move(head));
+void DemoPage::AnswerEvents(const std::shared_ptr<Exchange>& exchange, const std::string& body) {
+  Forward(exchange, "/v1/events", body);
+}
+
+void DemoPage::AnswerInvalidations(const std::shared_ptr<Exchange>& exchange,
+                                   const std::string& body) {
+  Forward(exchange, "/v1/invalidations", body);
+}
+
+void DemoPage::Forward(const std::shared_ptr<Exchange>& exchange, std::string path,
+                       std::string body) {
+  uint64_t id = next_id_++;
+  auto answer = [this, id, exchange](Result<DemoCall::Answer> given) {
+    Leave(calls_, id);
+    if (!exchange->open()) return;
+    if (given) return RespondJson(*exchange, given->status, std::move(given->body));
+    RespondProblem(*exchange, {Code::kUnavailable, "the backend: " + given.error().message, {}});
+  };
+  calls_[id] =
+      std::make_shared<DemoCall>(*backend_client_, plane_.backend.ToString(), std::move(path),
+                                 "application/json", std::move(body), std::move(answer));
+}
+
+// Without a session, or with an empty one: every session of the user.
+void DemoPage::AnswerLogouts(const std::shared_ptr<Exchange>& exchange, const std::string& body) {
+  std::optional<std::string> session = SessionIn(body);
+  if (!session)
+    return RespondProblem(*exchange,
+                          {Code::kInvalidArgument, "name a session, or none: \"\"", "session"});
+  if (!session->empty() && !sessions_.contains(*session))
+    return RespondProblem(*exchange, {Code::kNotFound, "there is no such session", "session"});
+  if (logouts_.size() >= kLogoutsMax)
+    return RespondProblem(*exchange, {Code::kResourceExhausted, "too many at once", {}});
+  uint64_t id = next_id_++;
+  auto done = [this, id, exchange](Result<DemoLogout::Outcome> outcome) {
+    Leave(logouts_, id);
+    OnLogout(*exchange, std::move(outcome));
+  };
+  DemoLogout::Plane plane{plane_.backend, plane_.gateway, plane_.anybody};
+  logouts_[id] = std::make_shared<DemoLogout>(loop_, std::move(plane), key_, std::move(*session),
+                                              std::move(done));
+  logouts_[id]->Start();
+}
+
+void DemoPage::OnLogout(Exchange& exchange, Result<DemoLogout::Outcome> outcome) {
+  std::string sentence =
+      outcome ? outcome->Sentence() : "Back-Channel Logout failed: " + outcome.error().message;
+  if (tell_) tell_(sentence);
+  if (!exchange.open()) return;
+  if (!outcome) return RespondProblem(exchange, outcome.error());
+  Json answer = {{"sentence", sentence}, {"accepted_ms", outcome->accepted_ms}};
+  if (outcome->closed_ms) {
+    answer["closed_ms"] = *outcome->closed_ms;
+    answer["close_code"] = outcome->close_code;
+    answer["verdict"] = VerdictName(outcome->verdict);
+  }
+  RespondJson(exchange, 200, answer.dump());
 }
 
 void DemoPage::RespondConfig(Exchange& exchange) const {
   Json devices = Json::array();
   for (const DemoDevice& device : kDemoDevices)
     devices.push_back({{"session", device.session}, {"name", device.name}});
-  Json config = {{"gateway", "http://" + gateway_},
+  Json config = {{"gateway", Scheme() + "://" + plane_.gateway.ToString()},
                  {"plane", kDemoPlane},
                  {"user", kDemoUser},
+                 {"identity_provider", kDemoIssuer},
                  {"devices", std::move(devices)},
                  {"kinds", kKinds}};
   RespondJson(exchange, 200, config.dump());

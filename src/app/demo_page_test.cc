@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "auth/jwt.h"
+#include "auth/revocation_token.h"
 #include "net/loop.h"
 #include "ops/fake_exchange.h"
 
@@ -16,7 +17,7 @@ using ::testing::HasSubstr;
 using Json = nlohmann::json;
 
 struct Fixture {
-  Fixture() { page.SetAddresses({"127.0.0.1", 7420}, {"127.0.0.1", 1}, {"127.0.0.1", 7410}); }
+  Fixture() { page.SetPlane({{"127.0.0.1", 7420}, {"127.0.0.1", 1}, {"127.0.0.1", 7410}, {}, {}}); }
 
   std::shared_ptr<FakeExchange> Ask(std::string method, std::string path, std::string body = "",
                                     Headers headers = {}) {
@@ -123,6 +124,47 @@ TEST(DemoPage, AForeignPageOrAReboundNameGetsNothing) {
   rebound->request_head.authority = "evil.example:7420";
   f.page.OnRequest(*rebound);
   EXPECT_EQ(rebound->response.status, 403);
+}
+
+TEST(DemoPage, OnTlsThePageAndItsGatewayAre) {
+  Fixture f;
+  TlsSource tls = [] { return std::shared_ptr<const TlsContext>(); };
+  f.page.SetPlane({{"127.0.0.1", 7420}, {"127.0.0.1", 1}, {"127.0.0.1", 7410}, tls, tls});
+  auto index = f.Ask("GET", "/");
+  EXPECT_THAT(std::string(*index->response.headers.Get("content-security-policy")),
+              HasSubstr("https://127.0.0.1:7410 wss://127.0.0.1:7410;"));
+  EXPECT_EQ(Json::parse(f.Ask("GET", "/demo/config.json")->body)["gateway"],
+            "https://127.0.0.1:7410");
+  Headers plain = {{"content-type", "application/json"}, {"origin", "http://127.0.0.1:7420"}};
+  EXPECT_EQ(f.Ask("POST", "/demo/token", R"({"session":"new"})", plain)->response.status, 403);
+}
+
+TEST(DemoPage, OnlyItsSessionsAreSignedOut) {
+  Fixture f;
+  EXPECT_EQ(f.Post("/demo/logouts", R"({"session":"somebody"})")->response.status, 404);
+  for (const char* bad : {"", "[]", "{}", R"({"session":7})"})
+    EXPECT_EQ(f.Post("/demo/logouts", bad)->response.status, 400) << bad;
+  for (size_t i = 0; i < DemoPage::kLogoutsMax; ++i)
+    EXPECT_FALSE(f.Post("/demo/logouts", R"({"session":"pocket-phone"})")->answered);
+  EXPECT_EQ(f.Post("/demo/logouts", R"({"session":"pocket-phone"})")->response.status, 429);
+}
+
+TEST(DemoLogout, ItsTokenIsOneThatTheBackendBelieves) {
+  Fixture f;
+  TokenIssuer issuer;
+  issuer.issuer = kDemoIssuer;
+  issuer.audience = kDemoAudience;
+  issuer.keys = *Jwks::Parse(f.key.ToPublicJwks());
+  auto tokens = RevocationTokens::Create({.issuers = {issuer}});
+  ASSERT_TRUE(tokens);
+  for (std::string session : {"pocket-phone", ""}) {
+    std::string form = DemoLogoutForm(f.key, session, f.clock.WallMs());
+    ASSERT_TRUE(form.starts_with("logout_token="));
+    auto order = tokens->VerifyLogout(form.substr(form.find('=') + 1), f.clock.WallMs());
+    ASSERT_TRUE(order) << order.error().message;
+    EXPECT_EQ(order->user_id, kDemoUser);
+    EXPECT_EQ(order->session_id, session);
+  }
 }
 
 TEST(DemoPage, WrongMethodsTypesAndSizesAreRefused) {

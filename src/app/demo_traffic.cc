@@ -85,11 +85,16 @@ DemoEvent DemoGame::Chat() {
   return Make("game.chat.message", {{"from", line.from}, {"text", line.text}}, std::move(session));
 }
 
-DemoTraffic::DemoTraffic(Loop& loop, const Address& backend, uint64_t pause_ms, Logger& logger)
-    : loop_(loop), backend_(backend), logger_(logger), game_(pause_ms, RandomU64) {}
+DemoTraffic::DemoTraffic(Loop& loop, const Address& backend, BackendAccess access,
+                         uint64_t pause_ms, Logger& logger)
+    : loop_(loop),
+      backend_(backend),
+      access_(std::move(access)),
+      logger_(logger),
+      game_(pause_ms, RandomU64) {}
 
 void DemoTraffic::Start() {
-  publisher_ = EventPublisher::Start(loop_, backend_, {}, *this);
+  publisher_ = EventPublisher::Start(loop_, backend_, {.access = access_}, *this);
   timer_ = loop_.RunAfter(game_.PauseMs(), [this] { PublishNext(); });
 }
 

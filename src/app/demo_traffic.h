@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "client/backend_access.h"
 #include "client/publisher.h"
 #include "net/address.h"
 #include "net/loop.h"
@@ -45,7 +46,8 @@ class DemoGame {
 //   Threads  One loop.
 class DemoTraffic final : PublisherHandler {
  public:
-  DemoTraffic(Loop& loop, const Address& backend, uint64_t pause_ms, Logger& logger);
+  DemoTraffic(Loop& loop, const Address& backend, BackendAccess access, uint64_t pause_ms,
+              Logger& logger);
   void Start();
   void Stop();
 
@@ -57,6 +59,7 @@ class DemoTraffic final : PublisherHandler {
 
   Loop& loop_;
   const Address backend_;
+  const BackendAccess access_;
   Logger& logger_;
   DemoGame game_;
   std::unique_ptr<EventPublisher> publisher_;

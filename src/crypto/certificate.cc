@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <memory>
 
+#include "base/base64.h"
 #include "base/random.h"
+#include "crypto/sha256.h"
 #include "crypto/tls_context.h"
 
 namespace galaxy::push {
@@ -136,6 +138,19 @@ Result<CertificatePair> IssueCertificate(const CertificatePair& authority,
     return std::unexpected(Broken("certificate"));
   }
   return ToPem(it, key.get());
+}
+
+Result<std::string> PublicKeyPin(const std::string& certificate) {
+  Certificate read(PEM_read_bio_X509(Reader(certificate).get(), nullptr, nullptr, nullptr));
+  if (!read) return std::unexpected(Broken("certificate"));
+  unsigned char* bytes = nullptr;
+  int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(read.get()), &bytes);
+  if (size <= 0) return std::unexpected(Broken("certificate"));
+  Hash hash = Sha256Of({reinterpret_cast<char*>(bytes), static_cast<size_t>(size)});
+  OPENSSL_free(bytes);
+  std::string pin;
+  AppendBase64(pin, AsBytes(hash));
+  return pin;
 }
 
 }  // namespace galaxy::push

@@ -32,4 +32,8 @@ Result<CertificatePair> MakeCertificateAuthority(const std::string& common_name,
 Result<CertificatePair> IssueCertificate(const CertificatePair& authority,
                                          const CertificateRequest& request);
 
+// By what browsers know a certificate that no CA of theirs signed: the SHA-256 of its
+// SubjectPublicKeyInfo in base64 (RFC 7469 2.4). `certificate` is PEM.
+Result<std::string> PublicKeyPin(const std::string& certificate);
+
 }  // namespace galaxy::push
