@@ -229,19 +229,22 @@ Status FeedClient::Take(std::string_view framed) {
     if (step->append && !step->skip) NoteInvalidation(*entry);
   }
   Count(*entry, *step, vouched);
-  if (step->append) shard_.Append(message, *entry, step->deliver && !step->caught_up);
+  if (step->append) {
+    bool deliver = step->deliver && !step->caught_up;
+    shard_.Append(message, *entry, step->cursor, bytes_ms_, deliver);
+  }
   if (step->skip) shard_.SkipDelivery();
   if (step->caught_up) BarrierPassed();
   if (step->deliver) {
     throttle_.Count(1);
-    if (step->cursor) vouching_.OnEntry(*step->cursor);
+    if (step->cursor) vouching_.OnEntry(*step->cursor, bytes_ms_);
   }
   return {};
 }
 
 // `vouched`: the gateway served clients before this entry came.
 void FeedClient::Count(const EntryView& entry, const FeedStep& step, bool vouched) {
-  stats_.entry_ms = loop_.clock().MonoMs();
+  stats_.entry_ms = bytes_ms_;
   if (step.cursor) stats_.newest_time_ms = step.cursor->time_ms;
   if (entry.type == EntryType::kNone) ++stats_.unknown_kinds;
   if (entry.type == EntryType::kEvent && entry.user_id == kCanaryUser) {

@@ -1,14 +1,32 @@
 #include "gateway/replay_ring.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
+#include <utility>
 
 #include "base/check.h"
 #include "event/wire.h"
 
 namespace galaxy::push {
 
-ReplayRing::ReplayRing(Options options) : options_(options) {}
+namespace {
+
+// A bucket for each so many bytes of the ring: some entries of others are passed on a walk, and the
+// table stays in the processor's cache.
+constexpr size_t kBytesPerBucket = 4096;
+// By eviction one entry leaves with each that comes, and its cursor was written long ago.
+constexpr size_t kEvictAhead = 8;
+constexpr size_t kLinkBehind = 8;
+
+}  // namespace
+
+ReplayRing::ReplayRing(Options options)
+    : options_(options),
+      buckets_(
+          std::bit_ceil(std::clamp<size_t>(options.bytes_max / kBytesPerBucket, 2, 1u << 20))) {
+  bucket_shift_ = 64 - std::countr_zero(buckets_.size());
+}
 
 void ReplayRing::Clear(std::string_view floor, bool foreign) {
   std::string kept(floor);  // may be a view into this ring
@@ -16,7 +34,6 @@ void ReplayRing::Clear(std::string_view floor, bool foreign) {
   records_.clear();
   first_segment_ += static_cast<uint32_t>(segments_.size());
   segments_.clear();
-  chains_.clear();
   cursors_.clear();
   bytes_ = 0;
   floor_ = std::move(kept);
@@ -26,7 +43,7 @@ void ReplayRing::Clear(std::string_view floor, bool foreign) {
 // An entry keeps its message and, behind it, its cursor: so that the cursor is read without
 // decoding.
 ReplayRing::Ordinal ReplayRing::Append(std::string_view message, std::string_view cursor,
-                                       uint64_t user_hash, uint64_t mono_ms) {
+                                       uint64_t sequence, uint64_t user_hash, uint64_t mono_ms) {
   size_t size = message.size() + cursor.size();
   while (!records_.empty() && bytes_ + size > options_.bytes_max) {
     PopFront();
@@ -52,21 +69,23 @@ ReplayRing::Ordinal ReplayRing::Append(std::string_view message, std::string_vie
     record.key = SipHash64(secret_, cursor);
     if (!cursor.empty()) cursors_[record.key] = ordinal;
   } else {
-    auto parsed = Cursor::Parse(cursor);
-    CHECK(parsed && (records_.empty() || records_.back().key < parsed->sequence));
-    record.key = parsed->sequence;
+    CHECK(records_.empty() || records_.back().key < sequence);
+    record.key = sequence;
   }
-  if (user_hash != 0) Link(ordinal, record);
+  __builtin_prefetch(&NewestOf(user_hash), /*rw=*/1);
   records_.push_back(record);
+  if (ordinal > kLinkBehind) Link(ordinal - kLinkBehind);
   return ordinal;
 }
 
-void ReplayRing::Link(Ordinal ordinal, Record& record) {
-  auto [chain, fresh] = chains_.try_emplace(record.user_hash, ordinal);
-  if (fresh) return;
-  Record& before = At(chain->second);
-  record.prev = before.next = static_cast<uint32_t>(ordinal - chain->second);
-  chain->second = ordinal;
+void ReplayRing::Link(Ordinal newest) {
+  for (Ordinal at = std::max(linked_ + 1, first_); at <= newest; ++at) {
+    Record& record = At(at);
+    if (record.user_hash == 0) continue;
+    Ordinal before = std::exchange(NewestOf(record.user_hash), at);
+    if (before >= first_) record.prev = static_cast<uint32_t>(at - before);
+  }
+  linked_ = std::max(linked_, newest);
 }
 
 char* ReplayRing::Reserve(size_t size) {
@@ -85,10 +104,7 @@ void ReplayRing::PopFront() {
   const Record& record = records_.front();
   floor_.assign(CursorOf(record));
   bytes_ -= record.length + record.cursor_length;
-  if (auto chain = chains_.find(record.user_hash);
-      chain != chains_.end() && chain->second == first_) {
-    chains_.erase(chain);
-  }
+  if (records_.size() > kEvictAhead) __builtin_prefetch(CursorOf(records_[kEvictAhead]).data());
   if (foreign_) {
     auto known = cursors_.find(record.key);
     if (known != cursors_.end() && known->second == first_) cursors_.erase(known);
@@ -166,21 +182,25 @@ bool ReplayRing::Contains(std::string_view cursor) const {
   return known != cursors_.end() && CursorOf(At(known->second)) == cursor;
 }
 
-ReplayRing::Ordinal ReplayRing::FirstAfter(uint64_t user_hash, Ordinal after) const {
-  auto chain = chains_.find(user_hash);
-  if (chain == chains_.end() || chain->second <= after) return 0;
+ReplayRing::Ordinal ReplayRing::FirstAfter(uint64_t user_hash, Ordinal after) {
+  Link(newest());
   Ordinal oldest_wanted = std::max(after + 1, first_);
-  Ordinal at = chain->second;
-  for (;;) {
-    uint32_t back = At(at).prev;
-    if (back == 0 || at - back < oldest_wanted) return at;
-    at -= back;
+  Ordinal found = 0;
+  for (Ordinal at = NewestOf(user_hash); at >= oldest_wanted;) {
+    Record& record = At(at);
+    if (record.user_hash == user_hash) {
+      if (found != 0) record.next = static_cast<uint32_t>(found - at);
+      found = at;
+    }
+    if (record.prev == 0) break;
+    at -= record.prev;
   }
+  return found;
 }
 
-ReplayRing::Ordinal ReplayRing::NextOf(Ordinal ordinal) const {
-  uint32_t step = At(ordinal).next;
-  return step == 0 ? 0 : ordinal + step;
+ReplayRing::Ordinal ReplayRing::NextOf(Ordinal ordinal) {
+  const Record& record = At(ordinal);
+  return record.next != 0 ? ordinal + record.next : FirstAfter(record.user_hash, ordinal);
 }
 
 }  // namespace galaxy::push

@@ -18,12 +18,16 @@ namespace galaxy::push {
 // ReplayRing is a gateway's memory of what its backend sent: it answers "what happened to this user
 // after cursor C?" without looking at anybody else's entries (docs/semantics.md 7.4).
 //
-// Entries lie back to back in segments and are numbered from 1 by arrival (Ordinal). The entries of
-// one user form a chain in both directions, found by a keyed hash of the user's id:
+// Entries lie back to back in segments and are numbered from 1 by arrival (Ordinal). Those of users
+// whose keyed hash falls into the same bucket form a chain, backwards:
 //
-//    newest of hash(u1) ─────────────────────────┐
+//    newest of the bucket ───────────────────────┐
 //    ordinal    7      8      9      10     11   ▼ 12
-//              u1 ◀────────── u1 ◀──────────────── u1        u2, canary, invalidation: not in it
+//              u1 ◀────────── u3 ◀──────────────── u1        u2, canary, invalidation: not in it
+//
+// Walking back leaves the way forward behind, for the one user that was asked for. An entry is
+// appended far more often than it is replayed: appending touches no other entry, and entries are linked a few entries later, when the bucket has
+// come into the processor's cache.
 //
 //   Ownership  Copies the message in. Views it returns are valid until the next Append, Expire or
 //              Clear.
@@ -31,9 +35,10 @@ namespace galaxy::push {
 //   Limits     `bytes_max` of messages; entries older than `window_ms` (by their receipt,
 //   monotonic)
 //              leave in Expire(). Strictly from the front.
-//   Cost       Append(): one copy, one probe of the chain table; 48 bytes an entry beside it.
+//   Cost       Append(): one copy, one look into the table of buckets; 48 bytes an entry beside it.
 //              Find(): O(log n) for cursors of ours, one probe for opaque ones. FirstAfter():
-//              O(entries of that user after the cursor).
+//              O(entries of that bucket after the cursor): those of the user and, in a full ring, a
+//              few of others.
 class ReplayRing {
  public:
   using Ordinal = uint64_t;  // 0: none
@@ -56,10 +61,10 @@ class ReplayRing {
   // empty when that is not known. `foreign`: their cursors are opaque (1.5). Ordinals go on.
   void Clear(std::string_view floor, bool foreign);
 
-  // `user_hash` is UserHash(view.user_id), or 0 for an entry that is nobody's to replay.
-  // Requires a cursor of ours unless the ring is foreign.
-  Ordinal Append(std::string_view message, std::string_view cursor, uint64_t user_hash,
-                 uint64_t mono_ms);
+  // `sequence` is that of the cursor, 0 when the ring is foreign. `user_hash` is
+  // UserHash(view.user_id), or 0 for an entry that is nobody's to replay.
+  Ordinal Append(std::string_view message, std::string_view cursor, uint64_t sequence,
+                 uint64_t user_hash, uint64_t mono_ms);
   void Expire(uint64_t mono_ms);
 
   // Where `cursor` stands, for somebody who may see entries up to `newest` only.
@@ -68,8 +73,8 @@ class ReplayRing {
   bool Contains(std::string_view cursor) const;
 
   // The oldest entry of that hash beyond `after`, and the one that follows; 0 when there is none.
-  Ordinal FirstAfter(uint64_t user_hash, Ordinal after) const;
-  Ordinal NextOf(Ordinal ordinal) const;
+  Ordinal FirstAfter(uint64_t user_hash, Ordinal after);
+  Ordinal NextOf(Ordinal ordinal);
 
   // Requires first() <= ordinal <= newest().
   EntryView View(Ordinal ordinal) const;
@@ -94,8 +99,8 @@ class ReplayRing {
     uint32_t segment = 0;  // number, modulo 2^32
     uint32_t offset = 0;
     uint32_t length = 0;
-    uint32_t prev = 0;  // distances along the user's chain, 0: none
-    uint32_t next = 0;
+    uint32_t prev = 0;  // distance to the one before in the bucket, 0: none
+    uint32_t next = 0;  // distance to the user's next one, 0: not known yet
     uint32_t cursor_length = 0;
   };
   struct Segment {
@@ -115,7 +120,9 @@ class ReplayRing {
   std::string_view Bytes(const Record& record) const;
   std::string_view CursorOf(const Record& record) const;
   char* Reserve(size_t size);
-  void Link(Ordinal ordinal, Record& record);
+  Ordinal& NewestOf(uint64_t user_hash) { return buckets_[user_hash >> bucket_shift_]; }
+  // Puts everything up to `newest` into its bucket's chain.
+  void Link(Ordinal newest);
   void PopFront();
   Found FindFloor(Ordinal newest) const;
   Found FindOurs(std::string_view cursor, Ordinal newest) const;
@@ -131,8 +138,10 @@ class ReplayRing {
   Ordinal first_ = 1;
   size_t bytes_ = 0;
   uint64_t evicted_by_cap_ = 0;
-  Table chains_;   // user hash -> newest ordinal
-  Table cursors_;  // hash of an opaque cursor -> ordinal
+  int bucket_shift_;
+  std::vector<Ordinal> buckets_;  // the newest of each; one that has left the ring is none
+  Ordinal linked_ = 0;            // the newest that is in a chain
+  Table cursors_;                 // hash of an opaque cursor -> ordinal
 };
 
 }  // namespace galaxy::push

@@ -28,7 +28,9 @@ std::string At(uint64_t sequence, uint64_t time_ms = 7) {
 
 ReplayRing::Ordinal Append(ReplayRing& ring, std::string_view user, const std::string& cursor,
                            uint64_t now = 0) {
-  return ring.Append(EventMessage(user, cursor, "{}"), cursor, ring.UserHash(user), now);
+  auto parsed = Cursor::Parse(cursor);
+  return ring.Append(EventMessage(user, cursor, "{}"), cursor, parsed ? parsed->sequence : 0,
+                     ring.UserHash(user), now);
 }
 
 TEST(ReplayRing, WalksOneUserForwardFromAnyPlace) {  // semantics.md 7.4
@@ -127,9 +129,10 @@ TEST(ReplayRing, AgreesWithAPlainModelUnderEviction) {
     uint64_t sequence = 1;
     for (int step = 0; step < 600; ++step) {
       std::string user = "u" + std::to_string(random() % 5);
-      std::string cursor = At(sequence += 1 + random() % 3);
+      sequence += 1 + random() % 3;
+      std::string cursor = At(sequence);
       std::string payload(random() % 200, 'x');
-      ring.Append(EventMessage(user, cursor, payload), cursor, ring.UserHash(user), 0);
+      ring.Append(EventMessage(user, cursor, payload), cursor, sequence, ring.UserHash(user), 0);
       model.push_back({user, cursor});
       ASSERT_LE(ring.bytes(), 4000u);
 

@@ -17,7 +17,8 @@ constexpr size_t kReplayLooksMax = 1024;
 
 }  // namespace
 
-void Shard::Append(std::string_view message, const EntryView& entry, bool deliver) {
+void Shard::Append(std::string_view message, const EntryView& entry,
+                   const std::optional<Cursor>& cursor, uint64_t mono_ms, bool deliver) {
   size_t size = message.size() + entry.cursor.size();
   if (!pending_.empty()) {
     // What is collected is still read from the ring: sign it before it could leave.
@@ -27,7 +28,8 @@ void Shard::Append(std::string_view message, const EntryView& entry, bool delive
   if (!deliver && delivered_ == ring_.newest()) held_after_.assign(Head());
   bool replayable = entry.type == EntryType::kEvent && entry.user_id != kCanaryUser;
   uint64_t user_hash = replayable ? ring_.UserHash(entry.user_id) : 0;
-  uint64_t ordinal = ring_.Append(message, entry.cursor, user_hash, clock_.MonoMs());
+  uint64_t ordinal =
+      ring_.Append(message, entry.cursor, cursor ? cursor->sequence : 0, user_hash, mono_ms);
   if (!deliver) return;
   if (delivered_ + 1 == ordinal) return DeliverOne(ordinal, entry);
   Deliver();

@@ -37,10 +37,9 @@ void Vouching::OnBarrier() {
   Update();
 }
 
-void Vouching::OnEntry(const Cursor& cursor) {
-  uint64_t now = NowMs();
-  freshness_.OnEntry(cursor, now);
-  if (freshness_.At(now) != state_) Update();
+void Vouching::OnEntry(const Cursor& cursor, uint64_t now_ms) {
+  freshness_.OnEntry(cursor, now_ms);
+  if (freshness_.At(now_ms) != state_) Update();
 }
 
 void Vouching::OnEnd() {

@@ -38,7 +38,7 @@ class Vouching {
   void OnOpen(uint64_t canary_ms, const std::optional<Cursor>& head);
   void OnBytes();
   void OnBarrier();
-  void OnEntry(const Cursor& cursor);
+  void OnEntry(const Cursor& cursor, uint64_t now_ms);
   void OnEnd();
   // 9.3, `on-unknown = refuse`: STALE until an operator confirms.
   void Hold();
