@@ -77,8 +77,8 @@ Status BackendNode::OpenIssuers(Loop& loop, const BackendNodeOptions& options,
   if (!tokens) return std::unexpected(tokens.error());
   revocation_tokens_ = std::make_shared<RevocationTokens>(std::move(*tokens));
   config.revocation_tokens = revocation_tokens_;
-  config.on_unknown_token_key = [this] {
-    if (issuer_keys_) issuer_keys_->OnUnknownKey();
+  config.await_token_keys = [this](KeyWaits::Ticket& ticket, KeyWaits::Again again) {
+    return issuer_keys_ && issuer_keys_->Await(ticket, std::move(again));
   };
   auto keys = IssuerKeys::Open(
       loop, *settings, {},
@@ -91,6 +91,7 @@ Status BackendNode::OpenIssuers(Loop& loop, const BackendNodeOptions& options,
            }});
   if (!keys) return std::unexpected(keys.error());
   issuer_keys_ = std::move(*keys);
+  admin_.AddCollector([this](MetricList& out) { issuer_keys_->CollectMetrics(out); });
   return {};
 }
 

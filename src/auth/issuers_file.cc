@@ -84,11 +84,10 @@ Result<std::vector<IssuerSetting>> ParseIssuers(std::string_view text) {
 }
 
 std::vector<TokenIssuer> IssuersWithoutKeys(const std::vector<IssuerSetting>& settings) {
-  auto none = *Jwks::Parse(R"({"keys":[]})");
   std::vector<TokenIssuer> issuers;
   for (const IssuerSetting& setting : settings) {
     issuers.push_back(setting.issuer);
-    issuers.back().keys = none;
+    issuers.back().keys = Jwks::NotYet();
   }
   return issuers;
 }

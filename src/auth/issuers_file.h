@@ -27,7 +27,7 @@ struct IssuerSetting {
 Result<std::vector<IssuerSetting>> ParseIssuers(std::string_view json);
 Result<std::vector<IssuerSetting>> LoadIssuers(const std::string& path);
 
-// The issuers, each with an empty key set until it gets its own (issuer_keys.h).
+// The issuers, each with Jwks::NotYet() until it gets its own keys (issuer_keys.h).
 std::vector<TokenIssuer> IssuersWithoutKeys(const std::vector<IssuerSetting>& settings);
 
 }  // namespace galaxy::push

@@ -160,6 +160,11 @@ Result<Jwks::Snapshot> Jwks::Parse(std::string_view text) {
   return Snapshot(std::move(out));
 }
 
+const Jwks::Snapshot& Jwks::NotYet() {
+  static const Snapshot kNotYet(new Jwks);
+  return kNotYet;
+}
+
 Result<Jwks::Snapshot> Jwks::Load(const std::string& path) {
   Result<std::string> text = ReadFile(path);
   if (!text) return std::unexpected(text.error());

@@ -42,6 +42,8 @@ class Jwks {
 
   static Result<Snapshot> Parse(std::string_view json);
   static Result<Snapshot> Load(const std::string& path);
+  // The set of an issuer whose keys have not come yet: empty, and always the same object.
+  static const Snapshot& NotYet();
 
   const std::vector<VerificationKey>& keys() const { return keys_; }
   // One sentence per key that was left out; no key material.

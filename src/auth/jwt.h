@@ -51,9 +51,10 @@ struct TokenVerifierOptions {
 //   Ownership   Holds snapshots of the issuers' key sets.
 //   Threads     Verify() is const and may run on any thread; SetKeys() needs exclusion.
 //   Limits      8 KiB a token, depth 16 in its JSON.
-//   Errors      kTokenExpired for a token that is good but for `exp`; else kUnauthenticated, whose
-//               `field` names the claim or header member ("kid": a refetch of the key set may
-//               help). Messages hold nothing of the token.
+//   Errors      kTokenExpired for a token that is good but for `exp`; kUnavailable while its
+//               issuer's keys have not come yet; else kUnauthenticated. `field` names the claim or
+//               header member ("kid": a refetch of the key set may help). Messages hold nothing of
+//               the token.
 //   Cost        One signature check, 30-120 µs.
 class TokenVerifier {
  public:

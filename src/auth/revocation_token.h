@@ -38,7 +38,8 @@ struct RevocationOrder {
 //   Threads   One.
 //   Limits    Tokens as TokenVerifier; `iat` at most `age_max_s` ago. The newest `remembered_max`
 //             tokens are known again, for as long as they would be accepted.
-//   Errors    kUnauthenticated, `field` names the claim.
+//   Errors    kUnauthenticated; kUnavailable while the issuer's keys have not come yet. `field`
+//             names the claim.
 class RevocationTokens {
  public:
   struct Options {

@@ -134,6 +134,9 @@ Result<const TokenIssuer*> CheckOrigin(const JwtParts& parts,
     if (known.issuer == *iss) issuer = &known;
   }
   if (issuer == nullptr) return RefuseToken("the token is of an unknown issuer (iss)", "iss");
+  if (issuer->keys == Jwks::NotYet()) {
+    return Fail(Code::kUnavailable, "the keys of the token's issuer have not come yet", "kid");
+  }
   Status status = CheckSignature(parts, *issuer->keys);
   if (status) status = CheckAudience(parts.claims, issuer->audience);
   if (!status) return std::unexpected(status.error());

@@ -30,7 +30,7 @@ Backend::Backend(Loop& loop, BackendConfig config, std::unique_ptr<Log> log)
   router_.SetGuard([this](const RequestHead& request) { return access_.Check(request); });
   if (config_.revocation_tokens) {
     revocation_.emplace(intake_, *config_.revocation_tokens, loop.clock(),
-                        config_.on_unknown_token_key);
+                        config_.await_token_keys);
   }
 }
 

@@ -36,7 +36,7 @@ struct BackendConfig {
   Access::TableSource roles;
   // What identity providers' tokens are held against; null: their endpoints are not there.
   std::shared_ptr<RevocationTokens> revocation_tokens;
-  RevocationEndpoints::UnknownKeyHook on_unknown_token_key;
+  RevocationEndpoints::AwaitKeys await_token_keys;
   // The log's engine has failed for good (Log::SetOnFatal): called once, on the log thread, to end
   // the process. Without one it is aborted.
   std::function<void(const Error&)> on_log_failure;

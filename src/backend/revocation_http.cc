@@ -70,7 +70,11 @@ class RevocationCall final : public ExchangeHandler, private PublishIntake::Rece
   void OnResults(std::span<const Result<Ack>> results) override;
   bool results_in_turn() const override { return false; }
   Result<std::optional<RevocationOrder>> ReadOrder() const;
+  // False: its key may come yet; not when it is the `last` time.
+  bool Judge(bool last);
+  void CarryOut(RevocationOrder order);
   void Accept();
+  void Fail(const Error& error);
   void AnswerError(int status, std::string_view code, const Error& error);
   RevocationEndpoints::Statistics& stats() {
     return endpoints_.stats_[static_cast<size_t>(standard_)];
@@ -83,6 +87,7 @@ class RevocationCall final : public ExchangeHandler, private PublishIntake::Rece
   std::string body_;
   RevocationOrder order_;
   bool answered_ = false;
+  KeyWaits::Ticket keys_wait_;
 };
 
 void RevocationCall::OnBody(std::string_view bytes) {
@@ -110,17 +115,28 @@ Result<std::optional<RevocationOrder>> RevocationCall::ReadOrder() const {
 }
 
 void RevocationCall::OnBodyEnd() {
-  if (answered_) return;
+  if (answered_ || Judge(false)) return;
+  bool waits = endpoints_.await_keys_ &&
+               endpoints_.await_keys_(keys_wait_, [this](bool last) { return !Judge(last); });
+  if (!waits) Judge(true);
+}
+
+bool RevocationCall::Judge(bool last) {
   Result<std::optional<RevocationOrder>> order = ReadOrder();
   if (!order) {
-    if (order.error().field == "kid" && endpoints_.on_unknown_key_) endpoints_.on_unknown_key_();
-    return Refuse(order.error());
-  }
-  if (!*order) {
+    if (!last && order.error().field == "kid") return false;
+    Refuse(order.error());
+  } else if (!*order) {
     ++stats().ignored;
-    return Accept();
+    Accept();
+  } else {
+    CarryOut(std::move(**order));
   }
-  order_ = std::move(**order);
+  return true;
+}
+
+void RevocationCall::CarryOut(RevocationOrder order) {
+  order_ = std::move(order);
   if (endpoints_.tokens_.Remembers(order_)) {
     ++stats().repeated;
     return Accept();
@@ -138,9 +154,14 @@ void RevocationCall::OnResults(std::span<const Result<Ack>> results) {
     endpoints_.tokens_.Remember(order_, endpoints_.clock_.WallMs());
     return Accept();
   }
+  Fail(result.error());
+}
+
+// It may be sent again.
+void RevocationCall::Fail(const Error& error) {
   ++stats().failed;
   bool logout = standard_ == Standard::kBackChannelLogout;
-  AnswerError(logout ? 400 : 503, "temporarily_unavailable", result.error());
+  AnswerError(logout ? 400 : 503, "temporarily_unavailable", error);
 }
 
 void RevocationCall::Accept() {
@@ -150,6 +171,7 @@ void RevocationCall::Accept() {
 
 void RevocationCall::Refuse(const Error& error) {
   if (answered_) return;
+  if (error.code == Code::kUnavailable) return Fail(error);
   ++stats().refused;
   bool set = standard_ == Standard::kSecurityEvent;
   AnswerError(400, set ? SetErrorCode(error) : "invalid_request", error);

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "auth/key_waits.h"
 #include "auth/revocation_token.h"
 #include "backend/publish_intake.h"
 #include "base/clock.h"
@@ -28,8 +29,9 @@ inline constexpr std::string_view kSecurityEventsPath = "/v1/security-events";
 //
 //   Threads   The loop's only.
 //   Limits    Bodies of 16 KiB.
-//   Errors    As the two standards have them. What the log does not take is answered with 503, or,
-//             as Back-Channel Logout wants it, with 400 `temporarily_unavailable`; it is not
+//   Errors    As the two standards have them. What the log does not take, and what cannot be judged
+//             because its issuer's keys have not come yet, is answered with 503, or, as
+//             Back-Channel Logout wants it, with 400 `temporarily_unavailable`; it is not
 //             remembered, so that it can be sent again.
 //   Lifetime  Everything passed in outlives it, and it the servers that route to it.
 class RevocationEndpoints {
@@ -44,14 +46,11 @@ class RevocationEndpoints {
     uint64_t failed = 0;  // the log did not take them
   };
 
-  // A token named a key that is not there: keys may have been rotated.
-  using UnknownKeyHook = std::function<void()>;
+  // A token named a key that is not there: keys may have been rotated. As IssuerKeys::Await().
+  using AwaitKeys = std::function<bool(KeyWaits::Ticket& ticket, KeyWaits::Again again)>;
   RevocationEndpoints(PublishIntake& intake, RevocationTokens& tokens, const Clock& clock,
-                      UnknownKeyHook on_unknown_key = {})
-      : intake_(intake),
-        tokens_(tokens),
-        clock_(clock),
-        on_unknown_key_(std::move(on_unknown_key)) {}
+                      AwaitKeys await_keys = {})
+      : intake_(intake), tokens_(tokens), clock_(clock), await_keys_(std::move(await_keys)) {}
 
   void OnRequest(Exchange& exchange, Standard standard);
   const Statistics& stats(Standard standard) const { return stats_[static_cast<size_t>(standard)]; }
@@ -62,7 +61,7 @@ class RevocationEndpoints {
   PublishIntake& intake_;
   RevocationTokens& tokens_;
   const Clock& clock_;
-  const UnknownKeyHook on_unknown_key_;
+  const AwaitKeys await_keys_;
   std::array<Statistics, 2> stats_;
 };
 

@@ -82,7 +82,13 @@ class RevocationHttp : public testing::Test, public RequestHandler {
       {.issuers = {
            {.issuer = "idp", .audience = "galaxy", .keys = *Jwks::Parse(key_.ToPublicJwks())}}});
   int unknown_keys_ = 0;
-  RevocationEndpoints endpoints_{intake_, tokens_, clock_, [this] { ++unknown_keys_; }};
+  KeyWaits waits_{clock_, {}};
+  bool fetching_ = false;
+  RevocationEndpoints endpoints_{intake_, tokens_, clock_,
+                                 [this](KeyWaits::Ticket& ticket, KeyWaits::Again again) {
+                                   ++unknown_keys_;
+                                   return fetching_ && waits_.Add(ticket, std::move(again));
+                                 }};
   std::unique_ptr<HttpServer> server_ = *HttpServer::Open(loop_, {"127.0.0.1", 0}, {}, *this);
 };
 
@@ -159,6 +165,48 @@ TEST_F(RevocationHttp, AnUnknownKeyIsTold) {
   PostEvent(SecurityEvent("2"));
   PostLogout(Logout("3", R"(,"sub":"ann")"));
   EXPECT_EQ(unknown_keys_, 2);
+}
+
+TEST_F(RevocationHttp, ATokenWaitsForTheKeysThatAreBeingFetched) {
+  // semantics.md 10.2
+  fetching_ = true;
+  key_ = TokenKey::Generate(TokenAlg::kEdDsa);
+  const std::string rotated_jwks = key_.ToPublicJwks();
+  const std::string rotated = Logout("1", R"(,"sub":"ann")");
+  auto post = [&](const std::string& token) {
+    auto client = std::make_unique<RawClient>(loop_, server_->bound());
+    std::string body = "logout_token=" + token;
+    client->Send(
+        "POST /v1/backchannel-logout HTTP/1.1\r\nHost: h\r\nContent-Type: "
+        "application/x-www-form-urlencoded\r\nContent-Length: " +
+        std::to_string(body.size()) + "\r\n\r\n" + body);
+    return client;
+  };
+  auto good = post(rotated);
+  key_ = TokenKey::Generate(TokenAlg::kEdDsa);
+  auto never = post(Logout("2", R"(,"sub":"bob")"));
+  TurnUntil(loop_, [&] { return waits_.waiting() == 2; });
+  waits_.Retry(false);  // of another issuer
+  EXPECT_EQ(waits_.waiting(), 2u);
+  EXPECT_TRUE(good->received.empty());
+  ASSERT_TRUE(tokens_.SetKeys("idp", *Jwks::Parse(rotated_jwks)));
+  waits_.Retry(true);
+  TurnUntil(loop_, [&] {
+    f_.log->CommitOnce(f_.now_ms);
+    return !good->received.empty() && !never->received.empty();
+  });
+  EXPECT_TRUE(good->received.starts_with("HTTP/1.1 200")) << good->received;
+  EXPECT_TRUE(never->received.starts_with("HTTP/1.1 400")) << never->received;
+  EXPECT_EQ(Invalidations(), std::vector<std::string>{"ann/ logout"});
+}
+
+TEST_F(RevocationHttp, WithoutAnyKeysYetATokenIsToBeSentAgain) {
+  // semantics.md 10.2
+  ASSERT_TRUE(tokens_.SetKeys("idp", Jwks::NotYet()));
+  std::string logout = PostLogout(Logout("1", R"(,"sub":"ann")"));
+  EXPECT_TRUE(logout.starts_with("HTTP/1.1 400")) << logout;
+  EXPECT_NE(logout.find("temporarily_unavailable"), std::string::npos) << logout;
+  EXPECT_TRUE(PostEvent(SecurityEvent("2")).starts_with("HTTP/1.1 503"));
 }
 
 TEST_F(RevocationHttp, WhatTheLogDoesNotTakeCanBeSentAgain) {
