@@ -32,9 +32,9 @@ struct Loop::Impl {
 
   // What it waits with; a loop with a network of its own has none.
   struct System {
-    boost::asio::io_context io{1};
-    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{
-        io.get_executor()};
+    System() : io(1), work(io.get_executor()) {}
+    boost::asio::io_context io;
+    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work;
   };
   boost::asio::io_context& io() { return system->io; }
 
