@@ -77,7 +77,8 @@ class Parser final : public Http1Parser, private beast::http::basic_parser<kRequ
     target_ = target;
     version_ = version;
   }
-  void on_response_impl(int code, Piece, int version, error_code&) override {
+  void on_response_impl(int code, Piece, int version, error_code& error) override {
+    if (code < 100) error = beast::http::error::bad_status;  // RFC 9110 15; Beast takes 000
     status_code_ = code;
     version_ = version;
   }

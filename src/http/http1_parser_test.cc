@@ -208,6 +208,14 @@ TEST(Http1Parser, KnowsWhetherTheConnectionGoesOn) {
   }
 }
 
+TEST(Http1Parser, RefusesAStatusThatIsNone) {
+  Message message;
+  HttpLimits limits;
+  EXPECT_FALSE(Http1Parser::ForResponse(limits, message, false)->Feed("HTTP/1.1 000 OK\r\n\r\n"));
+  EXPECT_FALSE(Http1Parser::ForResponse(limits, message, false)->Feed("HTTP/1.1 099 OK\r\n\r\n"));
+  EXPECT_TRUE(Http1Parser::ForResponse(limits, message, false)->Feed("HTTP/1.1 100 OK\r\n\r\n"));
+}
+
 TEST(Http1Parser, ReadsResponsesByLengthByChunksAndToTheEnd) {
   HttpLimits limits;
   for (const char* bytes :

@@ -74,6 +74,11 @@ void ClientStream::OnField(Block block, std::string_view name, std::string_view 
 
 bool ClientStream::OnFieldsEnd(Block block) {
   if (block == Block::kTrailers) return true;
+  if (response_.status < 100) {  // RFC 9110 15; nghttp2 lets three digits pass
+    ResetStream(kHttp2ProtocolError);
+    FailNow({Code::kInternal, "the server's answer is malformed: it has no status", {}});
+    return true;
+  }
   if (response_.status < 200) {  // informational: the head follows
     response_ = {.status = 0, .headers = {}};
     return false;

@@ -301,6 +301,20 @@ TEST_F(Http2Client, InformationalResponsesAreSkipped) {
   EXPECT_TRUE(answer.head.headers.empty());
 }
 
+TEST_F(Http2Client, AStatusThatIsNoneFailsTheRequest) {
+  RawServer server(loop_);
+  auto client = Client(server.address());
+  Answer answer;
+  auto request = client->Start(Get(), nullptr, answer);
+  Until([&] { return !server.peers.empty() && server.peers[0]->Count(h2::kHeaders) > 0; });
+  server.peers[0]->Send(Frame(h2::kHeaders, h2::kEndHeaders, 1, Block({{":status", "000"}})) +
+                        Frame(h2::kData, h2::kEndStream, 1, "body"));
+  Until([&] { return answer.over() && server.peers[0]->Count(h2::kReset) == 1; });
+  EXPECT_THAT(answer.error.message, testing::HasSubstr("no status"));
+  EXPECT_EQ(answer.heads + answer.ends, 0);
+  EXPECT_EQ(answer.body, "");
+}
+
 TEST_F(Http2Client, ResetsSayWhatTheyMean) {
   RawServer server(loop_);
   auto client = Client(server.address());
