@@ -52,6 +52,9 @@ Result<ReceivedFrame> ReadWelcome(Reader reader) {
   reader.Take("heartbeat_ms", frame.heartbeat_ms);
   reader.Take("now_ms", frame.now_ms);
   reader.Take("token_expires_ms", frame.token_expires_ms);
+  // Anything else would pass for "resumed": a gap that nobody is told of.
+  if (frame.resume != "fresh" && frame.resume != "resumed" && frame.resume != "gap")
+    return Bad("has a resume that is none of fresh, resumed and gap", "resume");
   return reader.Done(std::move(frame));
 }
 

@@ -43,6 +43,15 @@ TEST(ReceivedFrame, WhatIsNoFrameIsRefused) {
     EXPECT_FALSE(ReceivedFrame::Parse(text)) << text;
 }
 
+TEST(ReceivedFrame, AWelcomeThatDoesNotSayHowItResumesIsRefused) {
+  // semantics.md 7.4
+  for (const char* text : {R"({"welcome":{}})", R"({"welcome":{"resume":"resumedd"}})"}) {
+    auto frame = ReceivedFrame::Parse(text);
+    ASSERT_FALSE(frame);
+    EXPECT_EQ(frame.error().field, "resume");
+  }
+}
+
 TEST(ReceivedFrame, HelloCarriesACursorOnlyWhenThereIsOne) {
   EXPECT_EQ(HelloText("t", ""), R"({"hello":{"token":"t"}})");
   EXPECT_EQ(HelloText("t", "c"), R"({"hello":{"cursor":"c","token":"t"}})");
