@@ -155,6 +155,16 @@ TEST(OptionTable, TheEffectiveConfigurationNamesEachOrigin) {
   EXPECT_THAT(f.table.Effective(), HasSubstr("# default\n"));
 }
 
+TEST(OptionTable, TheEffectiveConfigurationIsAFileThatSaysTheSame) {
+  Fixture f;
+  std::string plane;
+  f.table.Text({.name = "plane", .text = "P.", .fallback = "p"}, plane);
+  ASSERT_TRUE(f.table.Resolve({Flag("plane", "")}));
+  EXPECT_THAT(f.table.Effective(), HasSubstr("plane = \"\""));  // not the default
+  ASSERT_TRUE(f.table.Resolve({Flag("plane", "a\x7f\"")}));
+  EXPECT_THAT(f.table.Effective(), HasSubstr("plane = \"a\\u007f\\\"\""));
+}
+
 TEST(OptionTable, TheEnvironmentIsReadByUpperCaseNames) {
   Fixture f;
   auto given = f.table.FromEnvironment({{"GALAXY_PUSH_RING_BYTES", "2MiB"}, {"PATH", "/bin"}});

@@ -66,7 +66,7 @@ std::string Quoted(std::string_view text) {
   std::string out = "\"";
   for (char c : text) {
     if (c == '"' || c == '\\') out += '\\';
-    if (static_cast<unsigned char>(c) < 0x20) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
       static constexpr char kHex[] = "0123456789abcdef";
       out += "\\u00";
       out += kHex[c >> 4];
@@ -122,7 +122,7 @@ std::string OptionTable::Effective() const {
       // Not for a file.
     } else if (entry.spec.secret && !entry.value.empty()) {
       line = "# " + entry.spec.name + " is set, not shown";
-    } else if (entry.value.empty()) {
+    } else if (entry.value.empty() && entry.spec.fallback.empty()) {
       line = "# " + entry.spec.name + " is not set";
     } else {
       line = entry.spec.name + " = " + TomlValue(entry);
