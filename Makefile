@@ -17,6 +17,8 @@ help:
 	@echo 'make crash    200 kills of the backend and 100 of gateways under load; SEED=N repeats a schedule'
 	@echo 'make asan     the C++ unit tests under the address and undefined-behaviour sanitizers'
 	@echo 'make tsan     the C++ unit tests under the thread sanitizer (clang 19)'
+	@echo 'make fuzz     each fuzz target for SECONDS=60 on JOBS cores (clang 19); FUZZ="jwt url" for some'
+	@echo 'make fuzz-merge  takes new inputs of make fuzz into the corpora that make test replays'
 	@echo 'make lint     clang-tidy 19 over src/ and clang-format in check mode'
 	@echo 'make format   clang-format in place'
 	@echo 'make faults   plants each fault of tests/faults and demands that its test fails (FAULTS="--rule 4.2")'
@@ -75,6 +77,17 @@ tsan:
 	@tools/setup lint
 	@cmake --preset tsan && cmake --build --preset tsan -j $(JOBS)
 	@ctest --test-dir build-tsan -j $(JOBS) --output-on-failure -L unit
+
+# docs/reliability.md, "Fuzzing".
+.PHONY: fuzz fuzz-merge fuzzers
+SECONDS ?= 60
+fuzzers:
+	@tools/setup lint
+	@cmake --preset fuzz >/dev/null && cmake --build --preset fuzz -j $(JOBS) --target $(if $(FUZZ),$(FUZZ:%=%_fuzz),fuzzers)
+fuzz: fuzzers
+	@/usr/bin/python3 fuzz/run.py --seconds $(SECONDS) --jobs $(JOBS) $(FUZZ)
+fuzz-merge: fuzzers
+	@/usr/bin/python3 fuzz/run.py --merge $(FUZZ)
 
 lint:
 	@tools/setup lint

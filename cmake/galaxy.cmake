@@ -2,6 +2,7 @@
 #
 #   galaxy_library(name SOURCES a.cc … DEPS other_folder … SYSTEM PkgConfig::X …)
 #   galaxy_test(name SOURCES a_test.cc … DEPS …)     one test program a folder, one ctest entry
+#   galaxy_fuzz(folder NAMES a b … DEPS …)           what a_fuzz.cc feeds, with the corpus in corpus/a/
 #
 # Warnings are errors in code of ours; generated code (proto/) opts out.
 
@@ -35,6 +36,43 @@ function(galaxy_test name)
   target_link_libraries(${name} PRIVATE ${ARG_SYSTEM} GTest::gtest GTest::gmock GTest::gtest_main)
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES TIMEOUT 300 LABELS unit)
+endfunction()
+
+# With GALAXY_FUZZ (clang) every name is a libFuzzer program of its own, a_fuzz. In all other builds they are parts of
+# one program, fuzz_replay, which runs their corpora: fuzz/CMakeLists.txt. ROUNDS: random edits of the corpus that it
+# tries as well, for each name; fewer where an input takes long.
+function(galaxy_fuzz folder)
+  cmake_parse_arguments(ARG "" "ROUNDS" "NAMES;DEPS;SYSTEM" ${ARGN})
+  if(NOT ARG_ROUNDS)
+    set(ARG_ROUNDS 10000)
+  endif()
+  set(sources)
+  foreach(name ${ARG_NAMES})
+    list(APPEND sources ${name}_fuzz.cc)
+    set(corpus ${CMAKE_CURRENT_SOURCE_DIR}/corpus/${name})
+    set_property(GLOBAL APPEND_STRING PROPERTY GALAXY_FUZZ_TABLE "GALAXY_FUZZ_TARGET(${name}, \"${corpus}\", ${ARG_ROUNDS})\n")
+    if(GALAXY_FUZZ)
+      add_executable(${name}_fuzz ${name}_fuzz.cc)
+      target_compile_options(${name}_fuzz PRIVATE ${GALAXY_WARNINGS} -fsanitize=fuzzer)
+      target_link_options(${name}_fuzz PRIVATE -fsanitize=fuzzer)
+      target_link_libraries(${name}_fuzz PRIVATE galaxy_${folder} ${ARG_SYSTEM})
+      foreach(dep ${ARG_DEPS})
+        target_link_libraries(${name}_fuzz PRIVATE galaxy_${dep})
+      endforeach()
+      set_property(GLOBAL APPEND PROPERTY GALAXY_FUZZ_PROGRAMS ${name}_fuzz)
+    else()
+      set_source_files_properties(${name}_fuzz.cc PROPERTIES COMPILE_DEFINITIONS LLVMFuzzerTestOneInput=Fuzz_${name})
+    endif()
+  endforeach()
+  if(GALAXY_TESTS AND NOT GALAXY_FUZZ)
+    add_library(galaxy_fuzz_${folder} OBJECT ${sources})
+    target_compile_options(galaxy_fuzz_${folder} PRIVATE ${GALAXY_WARNINGS})
+    target_link_libraries(galaxy_fuzz_${folder} PUBLIC galaxy_${folder} ${ARG_SYSTEM})
+    foreach(dep ${ARG_DEPS})
+      target_link_libraries(galaxy_fuzz_${folder} PUBLIC galaxy_${dep})
+    endforeach()
+    set_property(GLOBAL APPEND PROPERTY GALAXY_FUZZ_PARTS galaxy_fuzz_${folder})
+  endif()
 endfunction()
 
 #   galaxy_script_test(name LABELS interop TIMEOUT 300 COMMAND /usr/bin/python3 … )

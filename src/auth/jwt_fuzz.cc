@@ -1,22 +1,49 @@
-// libFuzzer target: whatever the bytes, a token, a key set and a private key are refused or
-// accepted, and nothing that was not signed is accepted. The corpus runs in fuzz_corpus_test.cc.
+// Feeds any bytes as a client's token, and, cut at the first line break, as header and claims that
+// were signed rightly. Without a signature nothing is accepted; with one, whoever is accepted has
+// good ids and a time to live within the limits.
+
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 
-#include "auth/jwks.h"
 #include "auth/jwt.h"
 #include "auth/mint.h"
 #include "base/check.h"
+#include "base/ids.h"
 
 namespace galaxy::push {
 namespace {
 
-TokenVerifier MakeVerifier() {
-  TokenVerifierOptions options;
-  TokenKey key = TokenKey::Generate(TokenAlg::kEdDsa);  // its secret is gone at once
-  options.issuers = {{"https://id.example", "galaxy", Jwks::Parse(key.ToPublicJwks()).value()}};
-  return TokenVerifier::Create(std::move(options)).value();
+constexpr uint64_t kNowMs = 1'763'850'000'000;
+
+struct JwtFuzz {
+  const TokenKey key = TokenKey::Generate(TokenAlg::kEdDsa);
+  const TokenVerifier verifier = Make();
+
+  TokenVerifier Make() const {
+    TokenVerifierOptions options;
+    options.issuers = {{.issuer = "https://id.example",
+                        .audience = "galaxy",
+                        .keys = Jwks::Parse(key.ToPublicJwks()).value()},
+                       {.issuer = "other",
+                        .audience = "galaxy",
+                        .keys = Jwks::Parse(key.ToPublicJwks()).value(),
+                        .user_prefix = "o:",
+                        .user_claim = "uid",
+                        .session_claim = "dev"}};
+    return TokenVerifier::Create(std::move(options)).value();
+  }
+};
+
+void CheckIdentity(const ClientIdentity& who, const TokenVerifierOptions& options) {
+  CHECK(!who.user_id.empty() && CheckId("user", who.user_id));
+  CHECK(!who.session_id.empty() && CheckId("session", who.session_id));
+  CHECK(!who.user_id.starts_with(kReservedUserPrefix));
+  CHECK((who.issuer == "other") == who.user_id.starts_with("o:"));
+  uint64_t leeway_ms = options.leeway_s * 1000;
+  CHECK(who.expires_ms + leeway_ms >= kNowMs);
+  CHECK(who.expires_ms <= kNowMs + options.lifetime_max_s * 1000 + leeway_ms);
+  CHECK(!who.began_s || *who.began_s <= kNowMs / 1000);
 }
 
 }  // namespace
@@ -24,10 +51,13 @@ TokenVerifier MakeVerifier() {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace galaxy::push;
-  static const TokenVerifier verifier = MakeVerifier();
+  static const JwtFuzz fuzz;
   std::string_view bytes(reinterpret_cast<const char*>(data), size);
-  CHECK(!verifier.Verify(bytes, 1'763'850'000'000));
-  (void)Jwks::Parse(bytes);
-  (void)TokenKey::ParsePrivateJwk(bytes);
+  CHECK(!fuzz.verifier.Verify(bytes, kNowMs));
+
+  size_t line = std::min(bytes.find('\n'), bytes.size());
+  std::string_view claims = line < bytes.size() ? bytes.substr(line + 1) : std::string_view();
+  std::string token = SignCompact(bytes.substr(0, line), claims, fuzz.key);
+  if (auto who = fuzz.verifier.Verify(token, kNowMs)) CheckIdentity(*who, fuzz.verifier.options());
   return 0;
 }

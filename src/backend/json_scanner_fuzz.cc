@@ -9,12 +9,6 @@
 #include "base/check.h"
 #include "base/ids.h"
 
-// libFuzzer's entry point; under another name it runs its corpus in the unit tests.
-#ifndef GALAXY_FUZZ_ENTRY
-#define GALAXY_FUZZ_ENTRY LLVMFuzzerTestOneInput
-#endif
-extern "C" int GALAXY_FUZZ_ENTRY(const uint8_t* data, size_t size);
-
 namespace galaxy::push {
 namespace {
 
@@ -66,7 +60,7 @@ void FuzzRequest(std::string_view text) {
 }  // namespace
 }  // namespace galaxy::push
 
-extern "C" int GALAXY_FUZZ_ENTRY(const uint8_t* data, size_t size) {
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string_view text(reinterpret_cast<const char*>(data), size);
   galaxy::push::FuzzValue(text);
   galaxy::push::FuzzRequest(text);

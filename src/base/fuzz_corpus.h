@@ -12,45 +12,52 @@
 
 namespace galaxy::push {
 
-// For tests: runs a fuzz target's function over seeds, every truncation of them, and random edits
-// of them. With `leading_byte`, each input gets a random first byte: the one by which a target
-// decides where to cut the rest in two.
-inline void RunFuzzCorpus(int (*target)(const uint8_t*, size_t),
-                          const std::vector<std::string>& seeds, bool leading_byte = true) {
-  // A copy of exactly the size, so that sanitizers see a read past the end.
-  auto run = [target](const std::string& bytes) {
-    std::vector<uint8_t> input(bytes.begin(), bytes.end());
-    target(input.data(), input.size());
-  };
+// For fuzz/replay_test.cc: what a fuzz target is run over when nobody fuzzes. `run` gets every seed
+// as it is, its beginnings (at most 200 of each seed), and `rounds` random edits of them, the same
+// ones each time.
+template <typename Run>
+void RunFuzzCorpus(const std::vector<std::string>& seeds, size_t rounds, Run&& run) {
+  constexpr size_t kBeginningsMax = 200;
   std::mt19937 random(20261122);
+  auto pick = [&](size_t size) { return random() % size; };
   auto byte = [&] { return static_cast<char>(random()); };
-  auto lead = [&] { return leading_byte ? std::string(1, byte()) : std::string(); };
   for (const std::string& seed : seeds) {
-    for (size_t size = 0; size <= seed.size(); ++size) run(lead() + seed.substr(0, size));
-    for (int round = 0; round < 2000; ++round) {
-      std::string edited = lead() + seed;
-      for (uint32_t edits = 1 + random() % 4; edits > 0; --edits) {
-        if (edited.empty()) edited = byte();
-        size_t at = random() % edited.size();
-        switch (random() % 5) {
-          case 0:
-            edited[at] = byte();
-            break;
-          case 1:
-            edited.insert(at, 1, byte());
-            break;
-          case 2:
-            edited.erase(at, 1 + random() % 4);
-            break;
-          case 3:
-            edited[at] = "{}[]\",:.0-"[random() % 10];
-            break;
-          default:
-            edited += edited.substr(at, random() % 20);
-        }
+    run(seed);
+    size_t step = 1 + seed.size() / kBeginningsMax;
+    for (size_t size = 0; size < seed.size(); size += step) run(seed.substr(0, size));
+  }
+  for (size_t round = 0; round < rounds; ++round) {
+    std::string edited = seeds[round % seeds.size()];
+    for (size_t edits = 1 + pick(4); edits > 0; --edits) {
+      if (edited.empty()) edited = byte();
+      size_t at = pick(edited.size());
+      switch (pick(8)) {
+        case 0:
+          edited[at] = byte();
+          break;
+        case 1:
+          edited[at] = static_cast<char>(edited[at] ^ (1 << pick(8)));
+          break;
+        case 2:
+          edited.insert(at, 1, byte());
+          break;
+        case 3:
+          edited.erase(at, 1 + pick(4));
+          break;
+        case 4:
+          edited[at] = "{}[]\",:.0-"[pick(10)];
+          break;
+        case 5:
+          edited[0] = byte();  // by which some targets decide where to cut the rest
+          break;
+        case 6:
+          edited += seeds[pick(seeds.size())].substr(0, 1000);
+          break;
+        default:
+          edited += edited.substr(at, pick(20));
       }
-      run(edited);
     }
+    run(edited);
   }
 }
 

@@ -1,5 +1,5 @@
 // libFuzzer target: whatever the bytes, parsing an envelope or a key file ends in a value or an
-// error, and nothing verifies that was not signed. The corpus runs in fuzz_corpus_test.cc.
+// error, and nothing verifies that was not signed.
 #include <cstddef>
 #include <cstdint>
 #include <string>

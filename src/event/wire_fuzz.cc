@@ -10,12 +10,6 @@
 #include "event/wire.h"
 #include "galaxy/backend/push/v1/push.pb.h"
 
-// libFuzzer's entry point; under another name it runs its corpus in the unit tests.
-#ifndef GALAXY_FUZZ_ENTRY
-#define GALAXY_FUZZ_ENTRY LLVMFuzzerTestOneInput
-#endif
-extern "C" int GALAXY_FUZZ_ENTRY(const uint8_t* data, size_t size);
-
 namespace galaxy::push {
 namespace {
 
@@ -82,7 +76,7 @@ void CheckRoundTrip(const EntryView& view) {
 }  // namespace
 }  // namespace galaxy::push
 
-extern "C" int GALAXY_FUZZ_ENTRY(const uint8_t* data, size_t size) {
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace galaxy::push;
   [[maybe_unused]] static const auto quiet = google::protobuf::SetLogHandler(nullptr);
   std::string_view bytes(reinterpret_cast<const char*>(data), size);

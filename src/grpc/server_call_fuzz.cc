@@ -11,12 +11,6 @@
 #include "grpc/server.h"
 #include "grpc/test_exchange.h"
 
-// libFuzzer's entry point; under another name it runs its corpus in the unit tests.
-#ifndef GALAXY_FUZZ_ENTRY
-#define GALAXY_FUZZ_ENTRY LLVMFuzzerTestOneInput
-#endif
-extern "C" int GALAXY_FUZZ_ENTRY(const uint8_t* data, size_t size);
-
 namespace galaxy::push {
 namespace {
 
@@ -62,7 +56,7 @@ std::string ParsePlainly(std::string_view body, std::vector<std::string>& messag
 }  // namespace
 }  // namespace galaxy::push
 
-extern "C" int GALAXY_FUZZ_ENTRY(const uint8_t* data, size_t size) {
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace galaxy::push;
   if (size == 0) return 0;
   size_t chunk = data[0] == 0 ? size : data[0];

@@ -8,12 +8,6 @@
 #include "base/check.h"
 #include "http/http1_parser.h"
 
-// libFuzzer's entry point; under another name it runs its corpus in the unit tests.
-#ifndef GALAXY_FUZZ_ENTRY
-#define GALAXY_FUZZ_ENTRY LLVMFuzzerTestOneInput
-#endif
-extern "C" int GALAXY_FUZZ_ENTRY(const uint8_t* data, size_t size);
-
 namespace galaxy::push {
 namespace {
 
@@ -62,7 +56,7 @@ void Run(Outcome& outcome, std::string_view bytes, size_t cut, bool request) {
 }  // namespace
 }  // namespace galaxy::push
 
-int GALAXY_FUZZ_ENTRY(const uint8_t* data, size_t size) {
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace galaxy::push;
   if (size < 1) return 0;
   std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);

@@ -9,12 +9,6 @@
 #include "base/check.h"
 #include "http/sse.h"
 
-// libFuzzer's entry point; under another name it runs its corpus in the unit tests.
-#ifndef GALAXY_FUZZ_ENTRY
-#define GALAXY_FUZZ_ENTRY LLVMFuzzerTestOneInput
-#endif
-extern "C" int GALAXY_FUZZ_ENTRY(const uint8_t* data, size_t size);
-
 namespace galaxy::push {
 namespace {
 
@@ -42,7 +36,7 @@ std::string WithLineFeeds(std::string_view text) {
 }  // namespace
 }  // namespace galaxy::push
 
-int GALAXY_FUZZ_ENTRY(const uint8_t* data, size_t size) {
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace galaxy::push;
   if (size < 1) return 0;
   std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);

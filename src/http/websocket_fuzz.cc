@@ -9,12 +9,6 @@
 #include "base/ids.h"
 #include "http/websocket.h"
 
-// libFuzzer's entry point; under another name it runs its corpus in the unit tests.
-#ifndef GALAXY_FUZZ_ENTRY
-#define GALAXY_FUZZ_ENTRY LLVMFuzzerTestOneInput
-#endif
-extern "C" int GALAXY_FUZZ_ENTRY(const uint8_t* data, size_t size);
-
 namespace galaxy::push {
 namespace {
 
@@ -51,7 +45,7 @@ struct Transcript : WebSocketHandler {
 }  // namespace
 }  // namespace galaxy::push
 
-int GALAXY_FUZZ_ENTRY(const uint8_t* data, size_t size) {
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace galaxy::push;
   if (size < 1) return 0;
   std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
