@@ -22,6 +22,7 @@ help:
 	@echo 'make lint     clang-tidy 19 over src/ and clang-format in check mode'
 	@echo 'make format   clang-format in place'
 	@echo 'make faults   plants each fault of tests/faults and demands that its test fails (FAULTS="--rule 4.2")'
+	@echo 'make bench    measures everything against its peers and rewrites docs/performance.md (ROWS=stream,publish REPEAT=3)'
 	@echo 'make clean    removes $(BUILD) and the sanitizer builds'
 
 build:
@@ -60,7 +61,7 @@ crash:
 .PHONY: build-tests node-modules
 build-tests:
 	@tools/setup test
-	@cmake -S . -B $(BUILD) -G Ninja -DGALAXY_TESTS=ON
+	@cmake -S . -B $(BUILD) -G Ninja -DGALAXY_TESTS=ON -DGALAXY_BENCH=ON
 	@cmake --build $(BUILD) -j $(JOBS)
 
 node-modules: tests/node_modules/.stamp sdk/js/node_modules/.stamp
@@ -102,5 +103,18 @@ faults: node-modules
 	@tools/setup test
 	@/usr/bin/python3 tests/faults/run.py --jobs $(JOBS) $(FAULTS)
 
+# Rows that are not measured keep the figures of docs/performance/results.json.
+.PHONY: bench bench-smoke build-bench
+build-bench: node-modules
+	@tools/setup bench
+	@cmake -S . -B build-bench -G Ninja -DCMAKE_BUILD_TYPE=Release -DGALAXY_TESTS=OFF -DGALAXY_BENCH=ON >/dev/null
+	@cmake --build build-bench -j $(JOBS)
+
+bench: build-bench
+	@/usr/bin/python3 bench/galaxy_bench/run.py --repeat $(or $(REPEAT),3) $(if $(ROWS),--rows $(ROWS)) --out docs/performance/results.json --report docs/performance.md
+
+bench-smoke: build-bench
+	@/usr/bin/python3 bench/galaxy_bench/run.py --smoke --out build-bench/smoke.json --report build-bench/smoke.md
+
 clean:
-	@rm -rf $(BUILD) build-asan build-tsan build-lint build-fuzz build-faults
+	@rm -rf $(BUILD) build-asan build-tsan build-lint build-fuzz build-faults build-bench

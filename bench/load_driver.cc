@@ -124,6 +124,12 @@ struct Totals {
   std::vector<float> times_ms;
 };
 
+// Digits of one width, so that every event has the same size: 88 bytes and the payload.
+std::string Padded(uint64_t number, size_t width) {
+  std::string digits = std::to_string(number);
+  return std::string(width - std::min(width, digits.size()), '0') + digits;
+}
+
 // One PublishStream.
 class Stream final : private PublisherHandler {
  public:
@@ -134,7 +140,7 @@ class Stream final : private PublisherHandler {
         sync_(sync),
         pump_(pump),
         loop_(loop),
-        prefix_("s" + std::to_string(number) + "-" + std::to_string(getpid()) + "-"),
+        prefix_("s" + Padded(number, 2) + "-" + Padded(static_cast<uint64_t>(getpid()), 7) + "-"),
         payload_("{\"x\":\"" + std::string(options.payload - 8, 'x') + "\"}") {
     PublisherLimits limits{.entries_in_flight_max = options.in_flight};
     publisher_ = EventPublisher::Start(loop, options.backend, limits, *this);
@@ -142,8 +148,8 @@ class Stream final : private PublisherHandler {
   // False: no room.
   bool Publish() {
     if (sent_.size() >= options_.in_flight) return false;
-    std::string id = prefix_ + std::to_string(next_);
-    std::string user = "user-" + std::to_string(next_ % 100'000);
+    std::string id = prefix_ + Padded(next_, 9);
+    std::string user = "user-" + Padded(next_ % 100'000, 6);
     bool taken = publisher_->Publish({.type = EntryType::kEvent,
                                       .user_id = user,
                                       .kind = "fleet.arrived",
