@@ -8,7 +8,8 @@
 namespace galaxy::push {
 
 // What a client says over a WebSocket (docs/edge-protocol.md): one JSON object with exactly one
-// member, {"hello":{"token":"…","cursor":"…"}} or {"refresh":{"token":"…"}}.
+// member, {"hello":{"token":"…","cursor":"…"}} or {"refresh":{"token":"…"}}, or the same as
+// galaxy.gateway.v1.ClientFrame.
 struct ClientFrame {
   enum class Kind : uint8_t { kHello, kRefresh };
   Kind kind = Kind::kHello;
@@ -18,6 +19,7 @@ struct ClientFrame {
 
 // kBadRequest that names what is wrong. Members that nobody knows within hello and refresh are
 // passed over.
-Result<ClientFrame> ParseClientFrame(std::string_view text);
+Result<ClientFrame> ParseJsonClientFrame(std::string_view text);
+Result<ClientFrame> ParseProtoClientFrame(std::string_view bytes);
 
 }  // namespace galaxy::push

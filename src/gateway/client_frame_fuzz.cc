@@ -16,7 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 1)
     return 0;  // the corpus runner's first byte is a cut, which this target has no use for
   std::string text(reinterpret_cast<const char*>(data) + 1, size - 1);
-  if (auto frame = ParseClientFrame(text)) {
+  if (auto frame = ParseJsonClientFrame(text)) {
     CHECK(IsValidUtf8(frame->token) && IsValidUtf8(frame->cursor));
     bool hello = frame->kind == ClientFrame::Kind::kHello;
     std::string again = hello ? "{\"hello\":{\"token\":" : "{\"refresh\":{\"token\":";
@@ -25,7 +25,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       again += ",\"cursor\":";
       AppendJsonString(again, frame->cursor);
     }
-    auto twice = ParseClientFrame(again + "}}");
+    auto twice = ParseJsonClientFrame(again + "}}");
     CHECK(twice && twice->token == frame->token && twice->cursor == frame->cursor);
   }
   RequestHead request;

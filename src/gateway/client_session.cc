@@ -20,9 +20,9 @@ void ClientSession::Consume(size_t bytes) {
   shard_.Drained(*this);
 }
 
-void ClientSession::PushFrame(std::string_view json) {
+void ClientSession::PushFrame(const ControlFrame& frame) {
   std::string bytes;
-  AppendFrame(bytes, encoding_, "", json);
+  AppendFrame(bytes, encoding_, "", frame);
   PushRaw(Slice::Own(std::move(bytes)));
 }
 

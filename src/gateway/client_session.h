@@ -28,8 +28,9 @@ class SessionTransport {
   // The session is over and its `bye` is the last of its frames: write them, then close, with a
   // reset for a peer that does not take them in time (docs/semantics.md 8.2).
   virtual void End(const Farewell& bye) = 0;
-  // The session is over and a frame is half written: nothing more may be sent (8.2).
-  virtual void Reset() = 0;
+  // The session is over and a frame is half written: nothing more may be sent (8.2), except by a
+  // transport that can say why beside its frames.
+  virtual void Reset(const Farewell& bye) = 0;
   // A frame was taken from the session and has not wholly gone into the kernel.
   virtual bool MidFrame() const { return false; }
 };
@@ -66,7 +67,7 @@ class ClientSession : public IndexedSession {
   void Take(size_t bytes_max, SliceList& out);
 
   // Frames of the transport's own, in order with the session's: pongs, refusals, the close frame.
-  void PushFrame(std::string_view json);
+  void PushFrame(const ControlFrame& frame);
   void PushRaw(Slice bytes);
   // Forgets what waits, but for a frame that has begun.
   void DropFrames() { queue_.DropUnsent(); }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/ids.h"
+#include "gateway/edge_grpc.h"
 #include "gateway/edge_request.h"
 #include "gateway/edge_sse.h"
 #include "gateway/edge_websocket.h"
@@ -14,9 +15,21 @@
 namespace galaxy::push {
 namespace {
 
-bool Offers(const WebSocketOffer& offer, std::string_view subprotocol) {
-  return std::find(offer.subprotocols.begin(), offer.subprotocols.end(), subprotocol) !=
-         offer.subprotocols.end();
+struct Subprotocol {
+  std::string_view name;
+  Encoding encoding;
+};
+constexpr std::array kSubprotocols = {Subprotocol{kSubprotocolJson, Encoding::kWebSocketJson},
+                                      Subprotocol{kSubprotocolProto, Encoding::kWebSocketProto}};
+
+// The first of the client's that is ours, or null.
+const Subprotocol* Choose(const WebSocketOffer& offer) {
+  for (const std::string& name : offer.subprotocols) {
+    for (const Subprotocol& ours : kSubprotocols) {
+      if (ours.name == name) return &ours;
+    }
+  }
+  return nullptr;
 }
 
 uint32_t RetrySeconds(uint64_t ms) { return static_cast<uint32_t>((ms + 999) / 1000); }
@@ -28,13 +41,16 @@ Farewell FarewellOf(const Error& error, uint64_t retry_after_ms) {
 }
 
 Edge::Edge(Loop& loop, const GatewayConfig& config, Shard& shard, const GatewayKeys& keys)
-    : loop_(loop), config_(config), shard_(shard), keys_(keys) {}
+    : loop_(loop), config_(config), shard_(shard), keys_(keys) {
+  grpc_ = std::make_unique<EdgeGrpc>(*this);
+}
 
 Edge::~Edge() = default;
 
 void Edge::OnRequest(Exchange& exchange) {
   const RequestHead& request = exchange.request();
   if (proxy_ != nullptr && proxy_->Routes(request.path)) return proxy_->OnRequest(exchange);
+  if (IsGrpcRequest(request)) return grpc_->OnRequest(exchange);
   bool known = request.path == kEventsPath || request.path == kJwksPath;
   if (!known) return Refuse(exchange, {Code::kNotFound, "there is nothing here", ""});
   if (request.method == "OPTIONS") return ServePreflight(exchange);
@@ -76,16 +92,19 @@ void Edge::ServeEvents(Exchange& exchange) {
 void Edge::OpenWebSocket(Exchange& exchange) {
   auto offer = CheckUpgrade(exchange.request());
   if (!offer) return Refuse(exchange, {Code::kBadRequest, offer.error().message, ""});
-  if (!Offers(*offer, kSubprotocolJson)) {
-    return Refuse(exchange, {Code::kBadRequest, "offer the subprotocol galaxy.push.v1",
-                             "sec-websocket-protocol"});
+  const Subprotocol* subprotocol = Choose(*offer);
+  if (subprotocol == nullptr) {
+    return Refuse(exchange,
+                  {Code::kBadRequest, "offer the subprotocol galaxy.push.v1 or galaxy.push.v1.pb",
+                   "sec-websocket-protocol"});
   }
   // With our subprotocol every other refusal follows the upgrade: a browser cannot see it else.
   auto request = ReadEventsRequest(exchange.request());
   if (draining_) request = std::unexpected(Error{Code::kDrain, "", ""});
-  auto upgraded = exchange.Upgrade(AcceptHead(*offer, kSubprotocolJson));
+  auto upgraded = exchange.Upgrade(AcceptHead(*offer, subprotocol->name));
   if (!upgraded) return;  // the connection was lost
-  auto session = std::make_unique<WebSocketSession>(*this, std::move(upgraded->connection));
+  auto session = std::make_unique<WebSocketSession>(*this, std::move(upgraded->connection),
+                                                    subprotocol->encoding);
   WebSocketSession& kept = *session;
   kept.index = websockets_.size();
   websockets_.push_back(std::move(session));
@@ -129,7 +148,7 @@ void Edge::RefuseStream(Exchange& exchange, const Error& error) {
   Farewell bye = FarewellOf(error, config_.retry_after_ms);
   std::string body;
   AppendSseRetry(body, bye.retry_after_ms);
-  AppendFrame(body, Encoding::kSse, "", ByeJson(bye));
+  AppendFrame(body, Encoding::kSse, "", bye);
   ResponseHead head;
   head.headers = {{"content-type", std::string(kSseMediaType)}, {"cache-control", "no-store"}};
   AddCors(exchange.request(), config_.allowed_origins, head.headers);
@@ -152,7 +171,18 @@ Result<ClientIdentity> Edge::AuthenticateRequest(const RequestHead& request) con
   return Authenticate(*read->token);
 }
 
-void Edge::StartDrain() { draining_ = true; }
+uint64_t Edge::open() const {
+  uint64_t open = 0;
+  for (const EdgeStats::Transport& transport : stats_.transports) open += transport.open;
+  return open;
+}
+
+void Edge::SetServing(bool serving) { grpc_->SetServing(serving && !draining_); }
+
+void Edge::StartDrain() {
+  draining_ = true;
+  SetServing(false);
+}
 
 uint64_t Edge::DrainMs(Code code) const {
   return code == Code::kDrain ? config_.drain_flush_ms : config_.close_drain_ms;

@@ -16,26 +16,33 @@
 
 namespace galaxy::push {
 
+class EdgeGrpc;
 class Proxy;
 class WebSocketSession;
 
 struct EdgeStats {
-  uint64_t websockets_open = 0;
-  uint64_t websockets_total = 0;
-  uint64_t streams_open = 0;  // SSE
-  uint64_t streams_total = 0;
-  uint64_t hello_timeouts = 0;
+  struct Transport {
+    uint64_t open = 0;
+    uint64_t total = 0;
+  };
+  std::array<Transport, kEncodingCount> transports;
   uint64_t closed_by_client = 0;
   uint64_t protocol_violations = 0;
   uint64_t drain_resets = 0;                   // did not take their last bytes in time (8.2)
   std::array<uint64_t, kCodeCount> refused{};  // before or instead of admission, by code
+
+  void Open(Encoding encoding) {
+    ++transports[static_cast<size_t>(encoding)].total;
+    ++transports[static_cast<size_t>(encoding)].open;
+  }
+  void Close(Encoding encoding) { --transports[static_cast<size_t>(encoding)].open; }
 };
 
 // Edge is the clients' port (docs/edge-protocol.md): it turns requests for /v1/events into sessions
-// of the shard, over WebSocket or Server-Sent Events, and serves the envelope keys. Whatever else
-// is asked for is 404.
+// of the shard, over WebSocket or Server-Sent Events, takes calls of gRPC (edge_grpc.h), and serves
+// the envelope keys. Whatever else is asked for is 404.
 //
-//   Ownership  Of the WebSocket sessions; those of SSE belong to their exchange.
+//   Ownership  Of the WebSocket sessions; those of SSE and gRPC belong to their exchange.
 //   Threads    One loop.
 //   Lifetime   Everything passed in outlives it; the HTTP server is destroyed before it.
 class Edge final : public RequestHandler {
@@ -50,10 +57,12 @@ class Edge final : public RequestHandler {
   Result<ClientIdentity> AuthenticateRequest(const RequestHead& request) const;
   // Answers with the problem of `error`, and counts it.
   void Refuse(Exchange& exchange, const Error& error);
+  // What a gRPC client that asks for health is told.
+  void SetServing(bool serving);
   // From now on everybody new is refused with `drain`, and `shard` refuses nobody for us.
   void StartDrain();
   // Connections that are still there, sessions or on their way to be.
-  uint64_t open() const { return stats_.websockets_open + stats_.streams_open; }
+  uint64_t open() const;
 
   // --- for its sessions
 
@@ -85,6 +94,7 @@ class Edge final : public RequestHandler {
   WebSocketLimits websocket_limits_;
   EdgeStats stats_;
   Proxy* proxy_ = nullptr;
+  std::unique_ptr<EdgeGrpc> grpc_;
   bool draining_ = false;
   std::vector<std::unique_ptr<WebSocketSession>> websockets_;
   std::vector<std::unique_ptr<WebSocketSession>> leaving_;

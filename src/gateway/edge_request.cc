@@ -19,18 +19,6 @@ std::string_view Trim(std::string_view text) {
   return text;
 }
 
-Result<std::optional<std::string>> ReadBearer(const Headers& headers) {
-  size_t count = headers.Count("authorization");
-  if (count == 0) return std::nullopt;
-  if (count > 1) return Fail(Code::kBadRequest, "there is more than one", "authorization");
-  std::string_view text = *headers.Get("authorization");
-  constexpr std::string_view kScheme = "bearer ";
-  if (text.size() <= kScheme.size() || !EqualsNoCase(text.substr(0, kScheme.size()), kScheme)) {
-    return Fail(Code::kUnauthenticated, "the scheme must be Bearer", "authorization");
-  }
-  return std::string(Trim(text.substr(kScheme.size())));
-}
-
 // One element of Accept: its media range, unless its weight is zero.
 bool TakesEventStream(std::string_view element) {
   size_t semicolon = element.find(';');
@@ -45,6 +33,18 @@ bool TakesEventStream(std::string_view element) {
 }
 
 }  // namespace
+
+Result<std::optional<std::string>> ReadBearer(const Headers& headers) {
+  size_t count = headers.Count("authorization");
+  if (count == 0) return std::nullopt;
+  if (count > 1) return Fail(Code::kBadRequest, "there is more than one", "authorization");
+  std::string_view text = *headers.Get("authorization");
+  constexpr std::string_view kScheme = "bearer ";
+  if (text.size() <= kScheme.size() || !EqualsNoCase(text.substr(0, kScheme.size()), kScheme)) {
+    return Fail(Code::kUnauthenticated, "the scheme must be Bearer", "authorization");
+  }
+  return std::string(Trim(text.substr(kScheme.size())));
+}
 
 Result<EventsRequest> ReadEventsRequest(const RequestHead& request) {
   for (const char* name : {"token", "access_token", "authorization"}) {

@@ -12,7 +12,9 @@ namespace galaxy::push {
 
 inline constexpr std::string_view kEventsPath = "/v1/events";
 inline constexpr std::string_view kJwksPath = "/.well-known/jwks.json";
+// Sec-WebSocket-Protocol: JSON text, or protobuf.
 inline constexpr std::string_view kSubprotocolJson = "galaxy.push.v1";
+inline constexpr std::string_view kSubprotocolProto = "galaxy.push.v1.pb";
 
 // What a request for /v1/events says, whatever the transport (docs/edge-protocol.md).
 struct EventsRequest {
@@ -23,6 +25,9 @@ struct EventsRequest {
 // kBadRequest: a token in the URL (it would stand in logs and histories), fields that must be
 // single and are not. kUnauthenticated: an Authorization that is not Bearer.
 Result<EventsRequest> ReadEventsRequest(const RequestHead& request);
+
+// The token of "Authorization: Bearer …", nothing without the field.
+Result<std::optional<std::string>> ReadBearer(const Headers& headers);
 
 // Whether Accept takes text/event-stream (RFC 9110 12.5.1), also by a wildcard; without the field
 // anything is taken.

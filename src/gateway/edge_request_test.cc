@@ -4,9 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "gateway/client_frame.h"
-#include "gateway/frame.h"
-
 namespace galaxy::push {
 namespace {
 
@@ -75,48 +72,6 @@ TEST(Cors, OnlyListedOriginsAreNamed) {
   EXPECT_FALSE(allowed({"http://a"}, "http://a.evil"));
   EXPECT_FALSE(allowed({}, "http://a"));
   EXPECT_TRUE(allowed({"*"}, "http://anything"));
-}
-
-TEST(ClientFrame, HelloAndRefreshAreAllAClientSays) {
-  auto hello = ParseClientFrame("{\"hello\":{\"token\":\"t\",\"cursor\":\"c\",\"more\":1}}");
-  ASSERT_TRUE(hello);
-  EXPECT_EQ(hello->kind, ClientFrame::Kind::kHello);
-  EXPECT_EQ(hello->token, "t");
-  EXPECT_EQ(hello->cursor, "c");
-  EXPECT_EQ(ParseClientFrame("{\"refresh\":{\"token\":\"t\"}}")->kind, ClientFrame::Kind::kRefresh);
-  for (const char* bad :
-       {"", "[]", "{}", "{\"hello\":1}", "{\"hello\":{}}", "{\"hello\":{\"token\":1}}",
-        "{\"hello\":{\"token\":\"t\",\"cursor\":1}}", "{\"hello\":{\"token\":\"t\"},\"x\":1}",
-        "{\"hello\":{\"token\":\"t\"},\"hello\":{\"token\":\"u\"}}", "{\"ping\":{}}",
-        "{\"refresh\":{\"cursor\":\"c\"}}", "{\"hello\":{\"token\":\"t\"}} x",
-        "{\"hello\":", "{\"hello\":{\"token\":[[[[[[1]]]]]]}}", "\xff"}) {
-    auto refused = ParseClientFrame(bad);
-    ASSERT_FALSE(refused) << bad;
-    EXPECT_EQ(refused.error().code, Code::kBadRequest) << bad;
-  }
-}
-
-TEST(Frame, ByeSaysWhatToDo) {
-  EXPECT_EQ(ByeJson({.code = Code::kDrain, .reason = "", .retry_after_ms = 500}),
-            "{\"bye\":{\"code\":1001,\"reason\":\"drain\",\"verdict\":\"resume\","
-            "\"retry_after_ms\":500}}");
-  EXPECT_EQ(ByeJson({.code = Code::kUserRevoked, .reason = "a\"b"}),
-            "{\"bye\":{\"code\":4503,\"reason\":\"a\\\"b\",\"verdict\":\"reauthenticate\"}}");
-}
-
-TEST(Frame, EveryEndOfAConnectionKeepsTheClassOfItsCode) {  // docs/edge-protocol.md
-  for (int i = 0; i < kCodeCount; ++i) {
-    const CodeInfo& info = Describe(static_cast<Code>(i));
-    if (info.close_code < 4400) continue;
-    EXPECT_EQ(info.close_code < 4500, info.verdict == Verdict::kResume) << info.name;
-  }
-}
-
-TEST(Frame, SseCarriesTheCursorAsItsId) {
-  std::string out;
-  AppendFrame(out, Encoding::kSse, "c-1", PositionJson("c-1"));
-  AppendFrame(out, Encoding::kSse, "", "{}");
-  EXPECT_EQ(out, "id: c-1\ndata: {\"position\":{\"cursor\":\"c-1\"}}\n\ndata: {}\n\n");
 }
 
 }  // namespace

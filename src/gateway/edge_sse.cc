@@ -11,14 +11,13 @@ constexpr uint32_t kHttp2Cancel = 8;  // RFC 9113 7
 
 SseSession::SseSession(Edge& edge, Exchange& exchange)
     : edge_(edge), exchange_(exchange), session_(edge.shard(), *this, Encoding::kSse) {
-  ++edge_.stats().streams_total;
-  ++edge_.stats().streams_open;
+  edge_.stats().Open(Encoding::kSse);
   std::string retry;
   AppendSseRetry(retry, edge.config().retry_after_ms);
   session_.PushRaw(Slice::Own(std::move(retry)));
 }
 
-SseSession::~SseSession() { --edge_.stats().streams_open; }
+SseSession::~SseSession() { edge_.stats().Close(Encoding::kSse); }
 
 void SseSession::OnAborted(const Error&) {
   if (!ended_) ++edge_.stats().closed_by_client;
@@ -41,7 +40,7 @@ void SseSession::End(const Farewell& bye) {
   exchange_.Wake();  // last: it may end the exchange and with it this object
 }
 
-void SseSession::Reset() {
+void SseSession::Reset(const Farewell&) {
   ended_ = true;
   exchange_.Reset(kHttp2Cancel);
 }

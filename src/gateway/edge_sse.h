@@ -28,7 +28,7 @@ class SseSession final : public ExchangeHandler, public BodySource, public Sessi
   // SessionTransport
   void Flush() override { exchange_.Wake(); }
   void End(const Farewell& bye) override;
-  void Reset() override;
+  void Reset(const Farewell& bye) override;
   bool MidFrame() const override { return exchange_.QueuedBytes() > 0; }
 
   Edge& edge_;

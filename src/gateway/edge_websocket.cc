@@ -6,13 +6,13 @@
 
 namespace galaxy::push {
 
-WebSocketSession::WebSocketSession(Edge& edge, std::unique_ptr<Connection> connection)
+WebSocketSession::WebSocketSession(Edge& edge, std::unique_ptr<Connection> connection,
+                                   Encoding encoding)
     : edge_(edge),
       connection_(std::move(connection)),
       receiver_(WebSocketReceiver::Role::kServer, edge.websocket_limits(), *this),
-      session_(edge.shard(), *this, Encoding::kWebSocketJson) {
-  ++edge_.stats().websockets_total;
-  ++edge_.stats().websockets_open;
+      session_(edge.shard(), *this, encoding) {
+  edge_.stats().Open(encoding);
 }
 
 WebSocketSession::~WebSocketSession() = default;
@@ -25,10 +25,8 @@ void WebSocketSession::Start(Result<EventsRequest> request, std::string_view unr
     Hello(*request->token, request->cursor);
   } else {
     if (!request->cursor.empty()) cursor_ = std::make_unique<std::string>(request->cursor);
-    timer_ = edge_.loop().RunAfter(edge_.config().hello_timeout_ms, [this] {
-      ++edge_.stats().hello_timeouts;
-      Refuse({Code::kHelloTimeout, "", ""});
-    });
+    timer_ = edge_.loop().RunAfter(edge_.config().hello_timeout_ms,
+                                   [this] { Refuse({Code::kHelloTimeout, "", ""}); });
   }
   if (!unread.empty() && state_ != State::kGone) OnBytes(unread);
 }
@@ -47,7 +45,7 @@ void WebSocketSession::Refuse(const Error& error) {
   edge_.Count(error);
   Farewell bye = FarewellOf(error, edge_.config().retry_after_ms);
   if (session_.user() != nullptr) return edge_.shard().Close(session_, std::move(bye));
-  session_.PushFrame(ByeJson(bye));
+  session_.PushFrame(bye);
   End(bye);
 }
 
@@ -85,7 +83,7 @@ void WebSocketSession::BeginClosing(uint16_t code, std::string_view reason, uint
   std::string close;
   AppendServerClose(close, code, reason);
   session_.PushRaw(Slice::Own(std::move(close)));
-  timer_ = edge_.loop().RunAfter(drain_ms, [this] { Reset(); });
+  timer_ = edge_.loop().RunAfter(drain_ms, [this] { Tear(); });
   Flush();
 }
 
@@ -96,7 +94,9 @@ void WebSocketSession::FinishIfWritten() {
   Gone();
 }
 
-void WebSocketSession::Reset() {
+void WebSocketSession::Reset(const Farewell&) { Tear(); }
+
+void WebSocketSession::Tear() {
   if (state_ == State::kGone) return;
   if (session_.has_frames() || connection_->UnsentBytes() > 0 || state_ != State::kClosing) {
     ++edge_.stats().drain_resets;
@@ -109,7 +109,7 @@ void WebSocketSession::Reset() {
 
 void WebSocketSession::Gone() {
   if (std::exchange(state_, State::kGone) == State::kGone) return;
-  --edge_.stats().websockets_open;
+  edge_.stats().Close(session_.encoding());
   timer_.Cancel();
   connection_.reset();
   edge_.shard().Leave(session_);
@@ -133,10 +133,14 @@ void WebSocketSession::OnClosed(const Error&) { Gone(); }
 
 void WebSocketSession::OnMessage(WebSocketOpcode opcode, std::string_view payload) {
   if (state_ != State::kHello && state_ != State::kOpen) return;
-  if (opcode != WebSocketOpcode::kText) {
-    return Refuse({Code::kBadRequest, "frames of galaxy.push.v1 are text", ""});
+  bool proto = IsProto(session_.encoding());
+  if (opcode != (proto ? WebSocketOpcode::kBinary : WebSocketOpcode::kText)) {
+    return Refuse(
+        {Code::kBadRequest,
+         proto ? "frames of galaxy.push.v1.pb are binary" : "frames of galaxy.push.v1 are text",
+         ""});
   }
-  auto frame = ParseClientFrame(payload);
+  auto frame = proto ? ParseProtoClientFrame(payload) : ParseJsonClientFrame(payload);
   if (!frame) return Refuse(frame.error());
   bool hello = frame->kind == ClientFrame::Kind::kHello;
   if (hello != (state_ == State::kHello)) {

@@ -28,7 +28,7 @@ class WebSocketSession final : public SessionTransport,
                                private ConnectionHandler,
                                private WebSocketHandler {
  public:
-  WebSocketSession(Edge& edge, std::unique_ptr<Connection> connection);
+  WebSocketSession(Edge& edge, std::unique_ptr<Connection> connection, Encoding encoding);
   ~WebSocketSession() override;
 
   // `request`: what the upgrade request said, or why it is refused. `unread`: bytes that came with
@@ -43,7 +43,7 @@ class WebSocketSession final : public SessionTransport,
   // SessionTransport
   void Flush() override;
   void End(const Farewell& bye) override;
-  void Reset() override;
+  void Reset(const Farewell& bye) override;
   // ConnectionHandler
   void OnBytes(std::string_view bytes) override;
   void OnWritable() override;
@@ -60,6 +60,7 @@ class WebSocketSession final : public SessionTransport,
   void Refuse(const Error& error);
   void BeginClosing(uint16_t code, std::string_view reason, uint64_t drain_ms);
   void FinishIfWritten();
+  void Tear();
   void Gone();
 
   Edge& edge_;

@@ -22,17 +22,27 @@ Status EventBatch::Seal(uint64_t wall_ms) {
   if (!proof) return std::unexpected(proof.error());
   for (uint32_t i = 0; i < events_.size(); ++i) {
     json_.clear();
-    AppendJsonEventFrame(json_, signer_.issuer(), events_[i], (*proof)->Of(i));
+    proto_.clear();
     for (size_t e = 0; e < kEncodingCount; ++e) {
       auto encoding = static_cast<Encoding>(e);
       if ((items_[i].encodings & Bit(encoding)) == 0) continue;
       if (blocks_[e] == nullptr) blocks_[e] = std::make_shared<std::string>();
       size_t begin = blocks_[e]->size();
-      AppendFrame(*blocks_[e], encoding, events_[i].cursor, json_);
+      AppendContent(*blocks_[e], encoding, events_[i].cursor, Content(i, encoding, **proof));
       items_[i].ranges[e] = {begin, blocks_[e]->size() - begin};
     }
   }
   return {};
+}
+
+// Made when the first of the encodings that hold it wants it.
+std::string_view EventBatch::Content(uint32_t index, Encoding encoding, const BatchProof& proof) {
+  bool proto = IsProto(encoding);
+  std::string& content = proto ? proto_ : json_;
+  if (!content.empty()) return content;
+  auto append = proto ? AppendProtoEventFrame : AppendJsonEventFrame;
+  append(content, signer_.issuer(), events_[index], proof.Of(index));
+  return content;
 }
 
 Slice EventBatch::Frame(size_t index, Encoding encoding) const {

@@ -16,9 +16,10 @@ namespace galaxy::push {
 
 // EventBatch turns up to `size_max` events into `event` frames: signed together, each encoded once
 // for every encoding that a recipient of it uses. All frames of one encoding lie in one block of
-// memory that the frames share, so an event costs no allocation.
+// memory that the frames share, so an event costs no allocation. JSON is written only where a
+// WebSocket or SSE client takes it, protobuf only where one of the other two does.
 //
-//     batch.Add(view, EncodingBit(Encoding::kSse));  …
+//     batch.Add(view, EventBatch::Bit(Encoding::kSse));  …
 //     if (auto sealed = batch.Seal(now_ms); !sealed) …
 //     queue.Push(batch.Frame(0, Encoding::kSse), …);
 //     batch.Clear();
@@ -54,11 +55,13 @@ class EventBatch {
     std::array<Range, kEncodingCount> ranges;
   };
 
+  std::string_view Content(uint32_t index, Encoding encoding, const BatchProof& proof);
+
   Signer& signer_;
   std::vector<EventFields> events_;
   std::vector<Item> items_;
   std::array<std::shared_ptr<std::string>, kEncodingCount> blocks_;
-  std::string json_;  // scratch
+  std::string json_, proto_;  // scratch: the event that is being encoded
 };
 
 }  // namespace galaxy::push

@@ -131,6 +131,7 @@ struct Gateway::Parts {
     save_timer = loop.RunAfter(config.persist_interval_ms, [this] {
       Turn();
       WatchState();
+      edge.SetServing(NotReadyReason().empty());
       ArmSave();
     });
   }
@@ -150,6 +151,7 @@ struct Gateway::Parts {
     });
   }
 
+  std::string NotReadyReason() const;
   void Reload();
   void WatchState();
   void Drain(std::function<void()> done);
@@ -180,6 +182,18 @@ struct Gateway::Parts {
   uint64_t drain_ends_ms = 0;
   std::function<void()> drained;
 };
+
+std::string Gateway::Parts::NotReadyReason() const {
+  if (draining) return "the gateway drains";
+  if (feed.feed().superseded()) {
+    return "another process subscribed with the same gateway id";
+  }
+  if (std::string stale = feed.stale_reason(); !stale.empty()) return stale;
+  if (keys.envelope->ActiveAt(loop.clock().WallMs()) == nullptr) {
+    return "no envelope key is active yet";
+  }
+  return "";
+}
 
 // Small files, read on the loop: tens of microseconds every few seconds. A file that does not load
 // leaves what is in use in use.
@@ -291,17 +305,7 @@ const Address& Gateway::bound() const { return parts_->server->bound(); }
 
 bool Gateway::ready() const { return not_ready_reason().empty(); }
 
-std::string Gateway::not_ready_reason() const {
-  if (parts_->draining) return "the gateway drains";
-  if (parts_->feed.feed().superseded()) {
-    return "another process subscribed with the same gateway id";
-  }
-  if (std::string stale = parts_->feed.stale_reason(); !stale.empty()) return stale;
-  if (parts_->keys.envelope->ActiveAt(parts_->loop.clock().WallMs()) == nullptr) {
-    return "no envelope key is active yet";
-  }
-  return "";
-}
+std::string Gateway::not_ready_reason() const { return parts_->NotReadyReason(); }
 
 FreshState Gateway::freshness() const { return parts_->feed.vouching().state(); }
 

@@ -150,13 +150,13 @@ void AddStateMetrics(const StateWriterStats& stats, uint64_t mono_ms, MetricList
 
 void AddEdgeMetrics(const EdgeStats& stats, MetricList& out) {
   MetricPart edge("edge", out);
-  auto transport = [&](const char* name, uint64_t open, uint64_t total) {
-    MetricLabels labels = {{"transport", name}};
-    edge.Gauge("connections", "Open connections of clients, by transport.", open, labels);
-    edge.Counter("connections_total", "Connections of clients, by transport.", total, labels);
-  };
-  transport("websocket", stats.websockets_open, stats.websockets_total);
-  transport("sse", stats.streams_open, stats.streams_total);
+  for (size_t i = 0; i < kEncodingCount; ++i) {
+    MetricLabels labels = {{"transport", std::string(EncodingName(static_cast<Encoding>(i)))}};
+    const EdgeStats::Transport& transport = stats.transports[i];
+    edge.Gauge("connections", "Open connections of clients, by transport.", transport.open, labels);
+    edge.Counter("connections_total", "Connections of clients, by transport.", transport.total,
+                 labels);
+  }
   edge.Counter("closed_by_client_total", "Connections that the client ended.",
                stats.closed_by_client);
   edge.Counter("protocol_violations_total", "WebSocket connections that broke RFC 6455 or a limit.",

@@ -42,8 +42,8 @@ void Shard::ResetRing(std::string_view floor, bool foreign) {
 void Shard::Gap(std::string_view reason, std::string_view floor, bool foreign) {
   ResetRing(floor, foreign);
   ++stats_.gaps;
-  std::string json = GapJson(reason, Head(), config_.gap_spread_ms);
-  std::array<Slice, kEncodingCount> frames;
+  SharedFrame frame(GapFrame{.reason = reason, .head = Head(), .spread_ms = config_.gap_spread_ms},
+                    Head());
   for (Slot& slot : slots_) {
     ClientSession* session = slot.session;
     if (session == nullptr) continue;
@@ -51,13 +51,7 @@ void Shard::Gap(std::string_view reason, std::string_view floor, bool foreign) {
       Welcome(*session, WelcomeResume::kGap, reason);
       continue;
     }
-    Slice& frame = frames[static_cast<size_t>(session->encoding_)];
-    if (frame.size() == 0) {
-      std::string bytes;
-      AppendFrame(bytes, session->encoding_, Head(), json);
-      frame = Slice::Own(std::move(bytes));
-    }
-    Enqueue(*session, frame);
+    Enqueue(*session, frame.In(session->encoding_));
     session->state_ = SessionState::kLive;
   }
   waiting_.clear();
@@ -133,9 +127,9 @@ void Shard::Close(ClientSession& session, Farewell bye, bool flush) {
   if (revoked && torn) {
     ++stats_.resets;
     session.queue_.Clear();
-    return session.transport_.Reset();
+    return session.transport_.Reset(bye);
   }
-  EnqueueFrame(session, "", ByeJson(bye));
+  EnqueueFrame(session, "", bye);
   session.transport_.End(bye);
 }
 
@@ -199,18 +193,12 @@ void Shard::WatchBehind() {
 
 void Shard::SweepHeartbeats() {
   sweep_bucket_ = (sweep_bucket_ + 1) % kSweepBuckets;
-  std::array<Slice, kEncodingCount> frames;
+  SharedFrame frame(PositionFrame{Head()}, Head());
   for (size_t i = sweep_bucket_; i < slots_.size(); i += kSweepBuckets) {
     ClientSession* session = slots_[i].session;
     if (session == nullptr || session->state_ != SessionState::kLive) continue;
     if (!session->queue_.empty()) continue;
-    Slice& frame = frames[static_cast<size_t>(session->encoding_)];
-    if (frame.size() == 0) {
-      std::string bytes;
-      AppendFrame(bytes, session->encoding_, Head(), PositionJson(Head()));
-      frame = Slice::Own(std::move(bytes));
-    }
-    Enqueue(*session, frame);
+    Enqueue(*session, frame.In(session->encoding_));
   }
 }
 

@@ -197,7 +197,7 @@ class Shard {
   void CommitSome(size_t count);
   void Enqueue(ClientSession& session, Slice frame);
   void CloseRecipients(const std::vector<const UserNode*>& nodes);
-  void EnqueueFrame(ClientSession& session, std::string_view cursor, std::string_view json);
+  void EnqueueFrame(ClientSession& session, std::string_view cursor, const ControlFrame& frame);
   void PumpReplays();
   void PumpReplay(ClientSession& session);
   // Adds the next events of the session's replay to the batch; true when that was the last of it.

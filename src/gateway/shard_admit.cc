@@ -75,16 +75,16 @@ void Shard::BeginResume(ClientSession& session, std::string_view cursor, bool ma
 void Shard::Welcome(ClientSession& session, WelcomeResume resume, std::string_view reason) {
   session.waiting_cursor_.reset();
   std::string_view head = Head();
-  std::string json = WelcomeJson({.session = session.session_id(),
-                                  .user = session.user()->id,
-                                  .resume = resume,
-                                  .reason = reason,
-                                  .head = head,
-                                  .heartbeat_ms = config_.heartbeat_ms,
-                                  .now_ms = clock_.WallMs(),
-                                  .token_expires_ms = session.expires_ms_});
+  WelcomeFrame welcome{.session = session.session_id(),
+                       .user = session.user()->id,
+                       .resume = resume,
+                       .reason = reason,
+                       .head = head,
+                       .heartbeat_ms = config_.heartbeat_ms,
+                       .now_ms = clock_.WallMs(),
+                       .token_expires_ms = session.expires_ms_};
   // Who resumes still has to get the events before `head`; everybody else continues from it.
-  EnqueueFrame(session, resume == WelcomeResume::kResumed ? std::string_view() : head, json);
+  EnqueueFrame(session, resume == WelcomeResume::kResumed ? std::string_view() : head, welcome);
   if (resume != WelcomeResume::kResumed) {
     session.state_ = SessionState::kLive;
     return;
@@ -123,7 +123,7 @@ Status Shard::Refresh(ClientSession& session, const ClientIdentity& who) {
   auto began_s = static_cast<uint32_t>(std::min<uint64_t>(who.began_s.value_or(0), ~uint32_t{0}));
   session.began_s_ = std::min(session.began_s_, began_s);  // 8.8: keeps the earliest
   session.expires_ms_ = std::max(session.expires_ms_, who.expires_ms);
-  EnqueueFrame(session, "", RefreshedJson(session.expires_ms_));
+  EnqueueFrame(session, "", RefreshedFrame{session.expires_ms_});
   return {};
 }
 

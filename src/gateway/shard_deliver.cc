@@ -173,9 +173,10 @@ void Shard::Enqueue(ClientSession& session, Slice frame) {
   WantWork(Soon::kThisTurn);
 }
 
-void Shard::EnqueueFrame(ClientSession& session, std::string_view cursor, std::string_view json) {
+void Shard::EnqueueFrame(ClientSession& session, std::string_view cursor,
+                         const ControlFrame& frame) {
   std::string bytes;
-  AppendFrame(bytes, session.encoding_, cursor, json);
+  AppendFrame(bytes, session.encoding_, cursor, frame);
   Enqueue(session, Slice::Own(std::move(bytes)));
 }
 
@@ -252,7 +253,7 @@ bool Shard::CollectReplay(ClientSession& session) {
 
 void Shard::FinishReplay(ClientSession& session) {
   std::string_view head = Head();
-  EnqueueFrame(session, head, CaughtUpJson(head));
+  EnqueueFrame(session, head, CaughtUpFrame{head});
   session.state_ = SessionState::kLive;
 }
 

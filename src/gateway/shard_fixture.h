@@ -66,7 +66,7 @@ class FakeClient final : public SessionTransport {
     ended = bye;
     Flush();
   }
-  void Reset() override { reset = true; }
+  void Reset(const Farewell&) override { reset = true; }
   void Unblock() {
     room = kUnlimited;
     Flush();

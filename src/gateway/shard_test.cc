@@ -346,7 +346,7 @@ class LateClient final : public SessionTransport {
   explicit LateClient(Shard& shard) : session(shard, *this, Encoding::kSse) {}
   void Flush() override {}
   void End(const Farewell& bye) override { ended = bye; }
-  void Reset() override {}
+  void Reset(const Farewell&) override {}
   void Write(size_t bytes) {
     SliceList out;
     session.Take(bytes, out);

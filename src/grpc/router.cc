@@ -22,12 +22,20 @@ class CallAdapter final : public ExchangeHandler {
   std::shared_ptr<ServerCall> call_;
 };
 
+GrpcContentType ContentTypeOf(const RequestHead& request) {
+  return ClassifyContentType(request.headers.Get("content-type").value_or(""));
+}
+
 bool IsCompressed(const Headers& headers) {
   auto encoding = headers.Get("grpc-encoding");
   return encoding && *encoding != "identity";
 }
 
 }  // namespace
+
+bool IsGrpcRequest(const RequestHead& request) {
+  return request.version == 20 && ContentTypeOf(request) != GrpcContentType::kNone;
+}
 
 struct GrpcRouter::State {
   struct Method {
@@ -55,15 +63,14 @@ void GrpcRouter::Add(std::string path, GrpcMethod method, size_t message_bytes_m
 
 void GrpcRouter::OnRequest(Exchange& exchange) {
   const RequestHead& request = exchange.request();
-  GrpcContentType type = ClassifyContentType(request.headers.Get("content-type").value_or(""));
-  if (type == GrpcContentType::kNone || request.version != 20) {
+  if (!IsGrpcRequest(request)) {
     if (state_->fallback != nullptr) return state_->fallback->OnRequest(exchange);
     return exchange.Respond({.status = 415, .headers = {}}, "");
   }
   if (request.method != "POST") {
     return exchange.Respond({.status = 405, .headers = {{"allow", "POST"}}}, "");
   }
-  if (type == GrpcContentType::kOtherCodec) {
+  if (ContentTypeOf(request) == GrpcContentType::kOtherCodec) {
     return RespondStatus(exchange, GrpcStatus::kUnimplemented, "only protobuf messages are taken");
   }
   auto method = state_->methods.find(request.path);

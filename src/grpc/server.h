@@ -71,6 +71,9 @@ class GrpcServerCall : public std::enable_shared_from_this<GrpcServerCall> {
 // Creates the handler of one call; it belongs to the call.
 using GrpcMethod = std::function<std::unique_ptr<GrpcCallHandler>(GrpcServerCall& call)>;
 
+// Whether the request is a call of gRPC: HTTP/2 with content-type application/grpc.
+bool IsGrpcRequest(const RequestHead& request);
+
 // GrpcRouter turns HTTP/2 exchanges with content-type application/grpc into calls. Anything else of
 // the same port goes to `fallback`, HTTP/1.1 included.
 //   Adds  grpc.health.v1.Health and grpc.reflection.v1 / v1alpha on request (grpc/health.h,
