@@ -7,6 +7,7 @@
 //   connect group=a users=10000 sessions=1 burst=64   clients connect and are admitted
 //   load group=a seconds=5 window=1024                events one after the other, so many under way
 //   load group=a seconds=5 rate=5000                  so many a second, and how long each took
+//   pulses group=a count=10 events=10000              published while the server is stopped
 //   live group=a rate=1000                            until the next line; answers twice
 //   idle seconds=10
 //   publish group=b users=100 count=10000             for nobody yet; then

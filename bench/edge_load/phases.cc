@@ -40,16 +40,23 @@ Phases::Phases(LoadOptions options, Input& input)
   dialect_ = NewDialect(options_.dialect, std::move(dialect));
   if (!dialect_) Die("unknown dialect " + options_.dialect);
   clients_ = std::make_unique<Clients>(options_.server, *dialect_, TlsOf(options_));
-  publisher_ = NewPublisher(options_.publisher, options_.publish);
 }
 
 Phases::~Phases() = default;
+
+// Made when it is needed: a server may not wait for long for a connection's first words.
+Publisher& Phases::publisher() {
+  if (!publisher_) publisher_ = NewPublisher(options_.publisher, options_.publish);
+  return *publisher_;
+}
 
 bool Phases::Do(const Words& words) {
   if (words.verb() == "connect") {
     Connect(words);
   } else if (words.verb() == "load") {
     Load(words);
+  } else if (words.verb() == "pulses") {
+    Pulses(words);
   } else if (words.verb() == "live") {
     Live(words);
   } else if (words.verb() == "idle") {
@@ -177,7 +184,7 @@ void Phases::Load(const Words& words) {
   uint32_t number = NumberOf(group);
   clients_->Show(number);
   uint64_t delivered_begin = clients_->delivered(number);
-  Traffic traffic(PlanOf(group, words), *publisher_, *clients_);
+  Traffic traffic(PlanOf(group, words), publisher(), *clients_);
   RunFor(words.Number("warm", 0.5));
   Samples latency;
   if (words.Number("rate", 0) > 0) clients_->Time(&latency, number);
@@ -208,7 +215,7 @@ void Phases::Live(const Words& words) {
   uint32_t number = NumberOf(group);
   clients_->Show(number);
   uint64_t before = clients_->delivered(number);
-  Traffic traffic(PlanOf(group, words), *publisher_, *clients_);
+  Traffic traffic(PlanOf(group, words), publisher(), *clients_);
   RunUntil("the first event", [&] { return clients_->delivered(number) > before; });
   Answer().Add("live", 1).Print();
   Samples latency;
@@ -241,17 +248,17 @@ void Phases::Publish(const Words& words) {
   StampedPayload payload(words.Count("payload", 256));
   Span span(cpu_);
   auto send = [&](uint64_t events, const auto& user) {
-    uint64_t wanted = publisher_->answered() + events;
-    for (uint64_t n = 0; publisher_->answered() < wanted;) {
-      while (n < events && publisher_->Publish(user(n), payload.Now())) ++n;
-      uint64_t answered = publisher_->answered();
-      publisher_->Turn();
+    uint64_t wanted = publisher().answered() + events;
+    for (uint64_t n = 0; publisher().answered() < wanted;) {
+      while (n < events && publisher().Publish(user(n), payload.Now())) ++n;
+      uint64_t answered = publisher().answered();
+      publisher().Turn();
       clients_->Turn(0);
-      if (publisher_->answered() == answered) usleep(50);
+      if (publisher().answered() == answered) usleep(50);
     }
   };
   send(1, [](uint64_t) { return std::string_view("nobody"); });
-  group.cursor = publisher_->cursor();
+  group.cursor = publisher().cursor();
   send(count, [&](uint64_t n) { return std::string_view(group.users[n % group.users.size()]); });
   Answer()
       .Add("published", static_cast<double>(count))

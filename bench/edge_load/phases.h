@@ -43,6 +43,7 @@ class Phases {
   };
   void Connect(const Words& words);
   void Load(const Words& words);
+  void Pulses(const Words& words);
   void Live(const Words& words);
   void Idle(const Words& words);
   void Publish(const Words& words);
@@ -57,6 +58,7 @@ class Phases {
   void RunFor(double seconds);
   void RunUntil(const char* what, const std::function<bool()>& condition, double seconds = 60);
   void DemandNoRefusal();
+  Publisher& publisher();
 
   LoadOptions options_;
   Input& input_;

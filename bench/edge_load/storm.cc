@@ -78,7 +78,7 @@ void Phases::Invalidate(const Words& words) {
       ++done;
     }
   };
-  Traffic traffic({.users = busy.users, .per_second = words.Number("rate", 10'000)}, *publisher_,
+  Traffic traffic({.users = busy.users, .per_second = words.Number("rate", 10'000)}, publisher(),
                   *clients_);
   RunFor(0.5);
   Span span(cpu_);

@@ -2,31 +2,31 @@
 import edge
 from measure import row
 
-# Events under way at once: so that the server always has work, and a fan-out has something to coalesce, for all alike.
-UNICAST_WINDOW, FAN_WINDOW = 4_096, 8
+# Events of one pulse to a user with many sessions: as many as may be coalesced for a client, for all servers alike.
+FAN_EVENTS = 8
 COST = "µs CPU/delivery"
 
 
-def unicast(make, clients, seconds):
-    """`clients` users with a client each."""
+def unicast(make, clients, pulses, **words):
+    """`clients` users with a client each; a pulse is an event for each of them."""
     with make() as server, server.load() as load:
-        return _unicast(load, clients, seconds)
+        return _unicast(load, clients, pulses, **words)
 
 
-def fan_out(make, clients, seconds):
+def fan_out(make, clients, pulses):
     """One user with `clients` sessions."""
     with make() as server, server.load() as load:
-        return _fan_out(load, clients, seconds)
+        return _fan_out(load, clients, pulses)
 
 
-def _unicast(load, clients, seconds):
+def _unicast(load, clients, pulses, **words):
     load("connect", group="users", users=clients)
-    return load("load", group="users", window=min(UNICAST_WINDOW, clients), seconds=seconds, warm=seconds / 4)
+    return load("pulses", group="users", **({"events": clients, "count": pulses} | words))
 
 
-def _fan_out(load, clients, seconds):
+def _fan_out(load, clients, pulses):
     load("connect", group="sessions", users=1, sessions=clients)
-    return load("load", group="sessions", window=FAN_WINDOW, seconds=seconds, warm=seconds / 4)
+    return load("pulses", group="sessions", events=FAN_EVENTS, count=pulses)
 
 
 def figures(answer):
@@ -34,10 +34,10 @@ def figures(answer):
             "bytes/delivery": answer["bytes_each"]}
 
 
-def against_peers(m, measure, clients, seconds):
-    m.subject("galaxy", "Galaxy Push", lambda: figures(measure(edge.galaxy, clients, seconds)))
+def against_peers(m, measure, clients, pulses):
+    m.subject("galaxy", "Galaxy Push", lambda: figures(measure(edge.galaxy, clients, pulses)))
     for name, (label, make) in edge.PEERS.items():
-        m.subject(name, label, lambda make=make: figures(measure(make, clients, seconds)))
+        m.subject(name, label, lambda make=make: figures(measure(make, clients, pulses)))
     m.run()
 
 
@@ -47,25 +47,26 @@ def peers_ratios(m):
 
 
 SAME = ("The same load program for all on the other CPU (`edge_load`: one epoll loop, all clients), which also publishes, ours through a backend of "
-        "ours beside it. 256-byte payloads, ours in signed envelopes; the bytes that a client gets are told. ")
+        "ours beside it. 256-byte payloads, ours in signed envelopes; the bytes that a client gets are told. So that the server is flat out "
+        "whatever the load's CPU can do, it is stopped (SIGSTOP) while the events of a pulse are published, and its time and CPU count from SIGCONT until "
+        "the last is read. Each event must arrive exactly once. ")
 
 
 @row("unicast", "unicast delivery, signed, sessions checked, over WebSocket",
      target="gateway CPU at most 1.3x the bare loop's per delivery (uWebSockets: 1.5x)",
-     method=SAME + "10,000 clients, each a user of its own, addressed in turn, 4,096 events under way at most: flat out. CPU of the server's "
-     "process only. The deliveries a second are those that the load's CPU could take, which also runs the backend.")
+     method=SAME + "10,000 clients, each a user of its own; 40 pulses of one event for each, so that nothing can be coalesced.")
 def unicast_row(m):
-    against_peers(m, unicast, m.count(10_000, 100), m.count(4, 0.4))
+    against_peers(m, unicast, m.count(10_000, 100), m.count(40, 3))
     m.reach("CPU per delivery, times the bare loop's", m.ratio("galaxy", "floor", COST), at_most=1.3)
     peers_ratios(m)
 
 
 @row("fanout", "fan-out of one event to 1,000 sessions of one user, signed",
      target="1 M deliveries/s, at most 1.2x the bare loop",
-     method=SAME + "1,000 clients of one user, 8 events under way: what waits for a client is coalesced. The rate that one core of the server "
-     "allows is its CPU per delivery turned round; the load's CPU may allow less.")
+     method=SAME + "1,000 clients of one user; 200 pulses of 8 events, which may be coalesced for each client. The rate that one core of the server "
+     "allows is its CPU per delivery turned round; the measured one may be what the load's CPU takes.")
 def fan_out_row(m):
-    against_peers(m, fan_out, m.count(1_000, 100), m.count(4, 0.4))
+    against_peers(m, fan_out, m.count(1_000, 100), m.count(200, 3))
     cost = m.of("galaxy", COST)
     m.reach("deliveries/s that one core allows", 1e6 / cost, at_least=1e6)
     m.reach("deliveries/s that were measured", m.of("galaxy", "deliveries/s"), at_least=1e6)
@@ -80,12 +81,12 @@ TRANSPORTS = {"ws": "WebSocket, JSON", "pb": "WebSocket, protobuf", "sse": "SSE 
      method="As above, 2,000 clients unicast and 1,000 sessions of one user, over each form of the edge, plain and with TLS 1.3 "
      "(AES-256-GCM of OpenSSL, ECDSA P-256).")
 def transports_row(m):
-    one, many, seconds = m.count(2_000, 50), m.count(1_000, 50), m.count(3, 0.3)
+    one, many = m.count(2_000, 50), m.count(1_000, 50)
     for dialect, label in TRANSPORTS.items():
         for tls in (False, True):
             def measure(dialect=dialect, tls=tls):
                 with edge.galaxy(tls=tls) as server, server.load(dialect) as load:
-                    each, fan = _unicast(load, one, seconds), _fan_out(load, many, seconds)
+                    each, fan = _unicast(load, one, m.count(100, 3)), _fan_out(load, many, m.count(200, 3))
                 return {COST + ", unicast": each["cpu_us_each"], COST + ", fan-out": fan["cpu_us_each"], "bytes/delivery": each["bytes_each"]}
             m.subject(dialect + "-tls" * tls, label + ", TLS" * tls, measure)
     m.run()

@@ -20,9 +20,9 @@ def curve(m, points, measure):
 @row("growth-connections", "cost per delivery against connections", method="Unicast as above; each client a user of its own.")
 def connections_row(m):
     points = m.count([100, 1_000, 2_500, 5_000, 7_500, 10_000, 15_000, edge.CLIENTS_MAX - 500], [10, 50])
-    seconds = m.count(2, 0.2)
+    deliveries = m.count(200_000, 200)
     m.plot("growth-connections", "CPU per delivery against connections", "connections", "µs CPU per delivery",
-           curve(m, points, lambda make, x: delivery.unicast(make, x, seconds)["cpu_us_each"]))
+           curve(m, points, lambda make, x: delivery.unicast(make, x, max(5, deliveries // x))["cpu_us_each"]))
 
 
 @row("growth-memory", "memory against connections", method="Idle WebSocket connections of one process, proportional set size above that of none.")
@@ -44,21 +44,20 @@ def memory_row(m):
      method="Fan-out as above: CPU of the server for one event, whatever number of sessions it goes to.")
 def sessions_row(m):
     points = m.count([1, 10, 100, 250, 500, 1_000, 2_000], [1, 20])
-    seconds = m.count(2, 0.2)
+    pulses = m.count(200, 3)
     m.plot("growth-sessions", "CPU per event against sessions of its user", "sessions of the user", "µs CPU per event",
-           curve(m, points, lambda make, x: x * delivery.fan_out(make, x, seconds)["cpu_us_each"]), straight=True)
+           curve(m, points, lambda make, x: x * delivery.fan_out(make, x, pulses)["cpu_us_each"]), straight=True)
 
 
 @row("growth-users", "cost per delivery against users, 5,000 connections",
-     method="5,000 clients of so many users, each with the same number of sessions.")
+     method="5,000 clients of so many users, each with the same number of sessions; a pulse is an event for each user.")
 def users_row(m):
-    total, points, seconds = m.count(5_000, 60), m.count([5, 50, 500, 2_500, 5_000], [3, 60]), m.count(2, 0.2)
+    total, points, pulses = m.count(5_000, 60), m.count([5, 50, 500, 2_500, 5_000], [3, 60]), m.count(40, 3)
 
     def measure(make, users):
         with make() as server, server.load() as load:
             load("connect", users=users, sessions=total // users)
-            window = max(1, delivery.UNICAST_WINDOW * users // total)
-            return load("load", window=window, seconds=seconds, warm=seconds / 4)["cpu_us_each"]
+            return load("pulses", events=users, count=pulses)["cpu_us_each"]
     m.plot("growth-users", "CPU per delivery against users, %d connections" % total, "users", "µs CPU per delivery", curve(m, points, measure), log_x=True)
 
 
@@ -66,11 +65,10 @@ def users_row(m):
      method="Unicast as above, 1,000 clients. A payload is hashed, escaped and copied once; sent by the kernel.")
 def payload_row(m):
     points = m.count([64, 256, 1_024, 4_096, 8_192, 16_384, 32_768, 65_000], [64, 2_048])
-    clients, seconds = m.count(1_000, 50), m.count(2, 0.2)
+    clients, volume = m.count(1_000, 50), m.count(256 * support.MIB, support.MIB)
 
     def measure(make, payload):
-        with make() as server, server.load() as load:
-            load("connect", users=clients)
-            window = max(16, min(clients, 8 * support.MIB // payload))
-            return load("load", window=window, payload=payload, seconds=seconds, warm=seconds / 4)["cpu_us_each"]
+        events = max(16, min(clients, 8 * support.MIB // payload))
+        pulses = max(3, min(100, volume // (events * payload)))
+        return delivery.unicast(make, clients, pulses, events=events, payload=payload)["cpu_us_each"]
     m.plot("growth-payload", "CPU per delivery against payload", "payload bytes", "µs CPU per delivery", curve(m, points, measure), straight=True)
