@@ -177,12 +177,9 @@ uint64_t Edge::open() const {
   return open;
 }
 
-void Edge::SetServing(bool serving) { grpc_->SetServing(serving && !draining_); }
+void Edge::SetServing(bool serving) { grpc_->SetServing(serving); }
 
-void Edge::StartDrain() {
-  draining_ = true;
-  SetServing(false);
-}
+void Edge::StartDrain() { draining_ = true; }
 
 uint64_t Edge::DrainMs(Code code) const {
   return code == Code::kDrain ? config_.drain_flush_ms : config_.close_drain_ms;

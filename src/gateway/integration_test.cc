@@ -6,7 +6,6 @@
 
 #include "gateway/feed_client.h"
 #include "gateway/gateway_fixture.h"
-#include "http/client.h"
 #include "http/websocket.h"
 
 namespace galaxy::push {
@@ -20,66 +19,6 @@ std::string Text(std::string_view json) {
   std::string frame;
   AppendClientFrame(frame, WebSocketOpcode::kText, json);
   return frame;
-}
-
-TEST_F(GatewayTest, EventTravelsFromTheBackendToEveryTransport) {
-  StartReady();
-  auto socket = WebSocket(Token("u", "s1"));
-  auto stream = Stream("Authorization: Bearer " + Token("u", "s2") + "\r\n");
-  Until([&] { return gateway->Sessions("u").size() == 2; });
-  backend.Event(12, "u");
-  auto frames = Frames(*socket, 2);
-  EXPECT_THAT(frames[0], StartsWith("{\"welcome\":{\"session\":\"s1\",\"user\":\"u\""));
-  auto event = ParseJsonEventFrame(frames[1]);
-  ASSERT_TRUE(event);
-  Verifier verifier({"galaxy", "u", "s1"}, *PublicKeys::Parse(envelope->public_jwks()));
-  EXPECT_TRUE(verifier.Verify(*event, {.now_ms = clock.WallMs()}).ok());
-  EXPECT_EQ(event->cursor, ScriptedBackend::At(12));
-  std::string text = stream->Until("id: " + ScriptedBackend::At(12) + "\ndata: " + frames[1]);
-  EXPECT_THAT(text, HasSubstr("content-type: text/event-stream"));
-  EXPECT_THAT(text, HasSubstr("retry: "));
-}
-
-TEST_F(GatewayTest, ServerSentEventsOverHttp2) {  // docs/edge-protocol.md
-  struct Reader final : ResponseHandler {
-    void OnHead(const ResponseHead& h) override { head = h; }
-    void OnBody(std::string_view bytes) override { body += bytes; }
-    void OnEnd(const Headers&) override { ended = true; }
-    void OnFailed(const Error&) override { ended = true; }
-    ResponseHead head;
-    std::string body;
-    bool ended = false;
-  } reader;
-  StartReady();
-  auto client = HttpClient::NewHttp2(loop, gateway->bound(), {});
-  RequestHead head;
-  head.method = "GET";
-  head.path = "/v1/events";
-  head.scheme = "http";
-  head.authority = "x";
-  head.headers = {{"accept", "text/event-stream"}, {"authorization", "Bearer " + Token("u", "s1")}};
-  auto request = client->Start(head, nullptr, reader);
-  Until([&] { return reader.body.find("welcome") != std::string::npos; });
-  backend.Event(12, "u");
-  Until([&] { return reader.body.find("\"event_id\":\"12\"") != std::string::npos; });
-  backend.Invalidation(13, "u", "s1");
-  Until([&] { return reader.ended; });
-  EXPECT_EQ(reader.head.status, 200);
-  EXPECT_THAT(reader.body, HasSubstr("data: {\"bye\":{\"code\":4503,\"reason\":\"stolen\""));
-}
-
-TEST_F(GatewayTest, HelloCarriesTokenAndCursor) {  // docs/edge-protocol.md
-  StartReady();
-  backend.Event(12, "u");
-  backend.Event(13, "u");
-  Until([&] { return Metric("galaxy_push_feed_entries_total") == 3; });
-  auto socket = WebSocket("");
-  socket->Send(Text("{\"hello\":{\"token\":\"" + Token("u", "s1") + "\",\"cursor\":\"" +
-                    ScriptedBackend::At(12) + "\"}}"));
-  auto frames = Frames(*socket, 3);
-  EXPECT_THAT(frames[0], HasSubstr("\"resume\":\"resumed\""));
-  EXPECT_THAT(frames[1], HasSubstr("\"event_id\":\"13\""));
-  EXPECT_THAT(frames[2], StartsWith("{\"caught_up\""));
 }
 
 TEST_F(GatewayTest,
@@ -172,37 +111,6 @@ TEST_F(GatewayTest, OnlyListedOriginsMayReadTheStream) {
   EXPECT_THAT(preflight("http://page.example"),
               HasSubstr("access-control-allow-origin: http://page.example"));
   EXPECT_THAT(preflight("http://other.example"), Not(HasSubstr("access-control-allow-origin")));
-}
-
-TEST_F(GatewayTest, InvalidationClosesEveryTransportOfThatSessionOnly) {  // semantics.md 8.1
-  StartReady();
-  auto socket = WebSocket(Token("u", "s1"));
-  auto stream = Stream("Authorization: Bearer " + Token("u", "s1") + "\r\n");
-  auto other = WebSocket(Token("u", "s2"));
-  Until([&] { return gateway->Sessions("u").size() == 3; });
-  backend.Event(12, "u");
-  backend.Invalidation(13, "u", "s1");
-  backend.Event(14, "u");
-  std::string bye = "{\"bye\":{\"code\":4503,\"reason\":\"stolen\",\"verdict\":\"never\"}}";
-  EXPECT_THAT(Frames(*other, 3)[2], HasSubstr("\"event_id\":\"14\""));
-  Until([&] { return socket->received.find(bye) != std::string::npos; });
-  EXPECT_THAT(socket->received, Not(HasSubstr("\"event_id\":\"14\"")));
-  EXPECT_THAT(stream->Until("0\r\n\r\n"), HasSubstr("data: " + bye));
-  EXPECT_EQ(gateway->Sessions("u").size(), 1u);
-}
-
-TEST_F(GatewayTest, RefreshOverTheSocketExtendsIt) {  // semantics.md 8.8
-  StartReady();
-  auto socket = WebSocket(Token("u", "s1", 60));
-  Frames(*socket, 1);
-  socket->Send(Text("{\"refresh\":{\"token\":\"junk\"}}"));
-  socket->Send(Text("{\"refresh\":{\"token\":\"" + Token("u", "other", 600) + "\"}}"));
-  socket->Send(Text("{\"refresh\":{\"token\":\"" + Token("u", "s1", 600) + "\"}}"));
-  EXPECT_THAT(Frames(*socket, 2)[1], StartsWith("{\"refreshed\":"));
-  PassLive(120'000);
-  EXPECT_EQ(gateway->Sessions("u").size(), 1u);
-  PassLive(520'000);
-  EXPECT_THAT(socket->received, HasSubstr("\"code\":4502"));
 }
 
 TEST_F(GatewayTest, PingIsAnsweredAndCloseIsEchoed) {  // RFC 6455 5.5
@@ -322,19 +230,6 @@ TEST_F(GatewayTest, FeedReconnectsAndGoesOnWhereItWas) {  // semantics.md 6.4, 7
   backend.Canary(14);
   EXPECT_THAT(Frames(*socket, 3)[2], HasSubstr("\"event_id\":\"13\""));
   EXPECT_EQ(gateway->Sessions("u").size(), 1u);
-}
-
-TEST_F(GatewayTest, FeedGapIsToldToClients) {  // semantics.md 7.5
-  StartReady();
-  auto socket = WebSocket(Token("u", "s1"));
-  Frames(*socket, 1);
-  backend.Answer("gap", 50, 50);
-  backend.End(GrpcStatus::kOutOfRange, "overrun");
-  Until([&] { return Metric("galaxy_push_feed_connected") == 0; });
-  Pass(600);
-  Until([&] { return backend.subscriptions.size() == 2; });
-  EXPECT_THAT(Frames(*socket, 2)[1],
-              StartsWith("{\"gap\":{\"reason\":\"evicted\",\"head\":\"" + ScriptedBackend::At(50)));
 }
 
 TEST_F(GatewayTest, RestartedGatewayAsksFromItsPersistedCursor) {  // semantics.md 7.2, 4.10
