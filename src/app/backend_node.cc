@@ -32,17 +32,17 @@ std::unique_ptr<Engine> MakeEngine(const BackendNodeOptions& options, const Cloc
 BackendNode::BackendNode(Loop& loop, const BackendNodeOptions& options, Logger& logger)
     : drain_ms_(options.drain_ms),
       logger_(logger),
-      watch_(loop, logger),
+      watch_(loop, options.reload_ms, logger),
       admin_([this] { return backend_->Ready(); }, [this] { return backend_->Live(); }) {
   reflection_.Add(*backend::push::v1::PushEvent::descriptor()->file());
   reflection_.Add(*backend::publish::v1::PublishResult::descriptor()->file());
   reflection_.Add(*grpc::health::v1::HealthCheckResponse::descriptor()->file());
   for (const char* service : {"galaxy.backend.push.v1.Push", "galaxy.backend.publish.v1.Publisher"})
     health_.Set(service, GrpcHealth::Status::kServing);
-  admin_.AddCollector([this](MetricList& out) { CollectBackendMetrics(*backend_, out); });
-  admin_.AddCollector(CollectProcessMetrics);
-  admin_.AddJson("/v1/subscriptions",
-                 [this](const RequestHead&) { return backend_->SubscriptionsJson(); });
+  admin_.handler().AddCollector([this](MetricList& out) { CollectBackendMetrics(*backend_, out); });
+  admin_.handler().AddCollector(CollectProcessMetrics);
+  admin_.handler().AddJson("/v1/subscriptions",
+                           [this](const RequestHead&) { return backend_->SubscriptionsJson(); });
 }
 
 Status BackendNode::OpenTls(const BackendNodeOptions& options, BackendConfig& config) {
@@ -55,16 +55,16 @@ Status BackendNode::OpenTls(const BackendNodeOptions& options, BackendConfig& co
 }
 
 Status BackendNode::OpenRoles(const BackendNodeOptions& options, BackendConfig& config) {
-  if (options.roles_file.empty()) return {};
-  auto load = [this, path = options.roles_file]() -> Result<bool> {
-    auto table = RoleTable::Load(path);
-    if (!table) return std::unexpected(table.error());
-    roles_ = std::move(*table);
-    return false;  // not worth a line each time
-  };
-  if (auto loaded = load(); !loaded) return std::unexpected(loaded.error());
-  watch_.Add("roles", load);
-  config.roles = [this] { return roles_; };
+  auto roles = RolesFile::Open(options.roles_file);
+  if (!roles) return std::unexpected(roles.error());
+  roles_ = std::move(*roles);
+  config.roles = roles_->source();
+  if (!roles_->given()) return {};
+  watch_.Add("roles", [this] {
+    Result<bool> changed = roles_->Reload();
+    if (changed && *changed) backend_->RecheckRoles();
+    return changed;
+  });
   return {};
 }
 
@@ -91,7 +91,7 @@ Status BackendNode::OpenIssuers(Loop& loop, const BackendNodeOptions& options,
            }});
   if (!keys) return std::unexpected(keys.error());
   issuer_keys_ = std::move(*keys);
-  admin_.AddCollector([this](MetricList& out) { issuer_keys_->CollectMetrics(out); });
+  admin_.handler().AddCollector([this](MetricList& out) { issuer_keys_->CollectMetrics(out); });
   return {};
 }
 
@@ -115,9 +115,7 @@ Status BackendNode::Open(Loop& loop, const BackendNodeOptions& options) {
                                 });
   if (!backend) return std::unexpected(backend.error());
   backend_ = std::move(*backend);
-  auto server = HttpServer::Open(loop, options.admin, {}, admin_);
-  if (!server) return std::unexpected(server.error());
-  admin_server_ = std::move(*server);
+  if (Status opened = admin_.Open(loop, options.admin, *roles_, watch_); !opened) return opened;
   logger_.Info("Backend listens.", {{"listen", listen().ToString()},
                                     {"admin", admin().ToString()},
                                     {"engine", options.engine},
@@ -133,9 +131,11 @@ Result<std::unique_ptr<BackendNode>> BackendNode::Start(Loop& loop,
           CheckPlaintext("listen", options.config.listen, options.plaintext, options.tls.enabled());
       !ok)
     return std::unexpected(ok.error());
-  if (Status ok = CheckRoles(options.config.listen, options.tls.enabled(), options.roles_file); !ok)
+  if (Status ok =
+          CheckRoles(options.config.listen, options.tls.enabled(), options.roles_file, "publish");
+      !ok)
     return std::unexpected(ok.error());
-  if (Status ok = CheckPlaintext("admin", options.admin, options.plaintext); !ok)
+  if (Status ok = CheckAdmin(options.admin, options.plaintext, options.roles_file); !ok)
     return std::unexpected(ok.error());
   std::unique_ptr<BackendNode> node(new BackendNode(loop, options, logger));
   if (Status ok = node->Open(loop, options); !ok) return std::unexpected(ok.error());

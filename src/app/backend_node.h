@@ -3,14 +3,14 @@
 #include <functional>
 #include <memory>
 
+#include "app/admin_port.h"
 #include "app/file_watch.h"
 #include "app/node_options.h"
+#include "app/roles_file.h"
 #include "auth/issuer_keys.h"
 #include "backend/backend.h"
 #include "grpc/health.h"
 #include "grpc/reflection.h"
-#include "http/server.h"
-#include "ops/admin.h"
 #include "ops/logger.h"
 
 namespace galaxy::push {
@@ -24,7 +24,10 @@ class BackendNode {
   static Result<std::unique_ptr<BackendNode>> Start(Loop& loop, const BackendNodeOptions& options,
                                                     Logger& logger);
   const Address& listen() const { return backend_->bound(); }
-  const Address& admin() const { return admin_server_->bound(); }
+  const Address& admin() const { return admin_.bound(); }
+  // Every path that the admin port answers.
+  std::vector<std::string> AdminEndpoints() const { return admin_.Endpoints(); }
+  std::vector<std::string> Endpoints() const { return backend_->Endpoints(); }
   // docs/semantics.md 6.5; `done` once.
   void Drain(std::function<void()> done);
 
@@ -39,14 +42,13 @@ class BackendNode {
   Logger& logger_;
   FileWatch watch_;
   std::unique_ptr<TlsFiles> tls_;
-  std::shared_ptr<const RoleTable> roles_;
+  std::unique_ptr<RolesFile> roles_;
   std::shared_ptr<RevocationTokens> revocation_tokens_;
   std::unique_ptr<IssuerKeys> issuer_keys_;
   GrpcHealth health_;
   GrpcReflection reflection_;
   std::unique_ptr<Backend> backend_;
-  AdminHandler admin_;
-  std::unique_ptr<HttpServer> admin_server_;
+  AdminPort admin_;
 };
 
 }  // namespace galaxy::push

@@ -57,6 +57,7 @@ Status Demo::OpenBackend() {
   if (options.data_dir.empty()) options.data_dir = files_->Path("backend");
   options.issuers_file = files_->Path("issuers.json");
   options.tls = files_->ServerTls();
+  options.admin.tls = files_->ServerTls();
   if (options_.tls) options.roles_file = files_->Path("ca/roles.json");
   auto backend = BackendNode::Start(backend_thread_.loop(), options, logger_);
   if (!backend) return std::unexpected(backend.error());
@@ -79,6 +80,8 @@ Status Demo::OpenGateway() {
   options.config.drain_spread_ms = 200;  // nobody waits for a demo to end
   options.tls = files_->ServerTls();
   options.tls.ca_file.clear();
+  options.admin.tls = files_->ServerTls();
+  if (options_.tls) options.roles_file = files_->Path("ca/roles.json");
   options.backend = files_->Access(kDemoGateway);
   auto node = GatewayNode::Start(gateway_thread_.loop(), options, logger_);
   if (!node) return std::unexpected(node.error());
@@ -153,15 +156,24 @@ std::string Demo::TlsWords() const {
          "\n  login    -> backend   TLS, POST /v1/backchannel-logout with a signed logout token"
          "\n  browser  -> gateway   TLS, with a token of the login\n"
          "\n  \"Sign out\" on the page has the login end a session; what came of it, and when, is "
-         "told "
-         "here.\n";
+         "told here.\n";
+}
+
+std::string Demo::AdminWords() const {
+  std::string backend = Scheme() + "://" + backend_->admin().ToString();
+  std::string gateway = Scheme() + "://" + gateway_->admin().ToString();
+  std::string text = "\n  Metrics: " + backend + "/metrics and " + gateway + "/metrics\n";
+  if (!options_.tls) return text;
+  std::string base = files_->Path("ca/");
+  return text + "  As an operator, who is connected:\n\n    curl --cacert " + base +
+         "ca.crt --cert " + base + "operator.crt --key " + base + "operator.key '" + gateway +
+         "/v1/sessions?user=" + std::string(kDemoUser) + "'\n";
 }
 
 void Demo::PrintWelcome() const {
   Say("\n  The page: " + PageUrl() + "\n" + TlsWords() +
       "\n  In another terminal, receive as a third device would, publish, and cut it off:\n" +
-      Commands() + "\n  Metrics: http://" + backend_->admin().ToString() + "/metrics and http://" +
-      gateway_->admin().ToString() + "/metrics\n  Ctrl-C ends it.\n\n");
+      Commands() + AdminWords() + "\n  Ctrl-C ends it.\n\n");
 }
 
 void Demo::Run() {

@@ -72,6 +72,7 @@ class Demo {
   std::string PageUrl() const { return Scheme() + "://" + page_server_->bound().ToString() + "/"; }
   std::string Commands() const;
   std::string TlsWords() const;
+  std::string AdminWords() const;
   void Drain();
   void EndGateway();
 

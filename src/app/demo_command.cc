@@ -13,10 +13,10 @@ class DemoCommand final : public Command {
                      .fallback = "127.0.0.1:7420"},
                     options_.page);
     Bind("listen", "The gateway's address for clients.", options_.gateway.config.listen);
-    Bind("admin", "The gateway's admin address.", options_.gateway.admin);
+    Bind("admin", "The gateway's admin address.", options_.gateway.admin.listen);
     Bind("backend-listen", "The backend's address for gateways and producers.",
          options_.backend.config.listen);
-    Bind("backend-admin", "The backend's admin address.", options_.backend.admin);
+    Bind("backend-admin", "The backend's admin address.", options_.backend.admin.listen);
     table_.DurationMs({.name = "traffic",
                        .text = "The mean pause between sample events; 0: none.",
                        .fallback = "2s",

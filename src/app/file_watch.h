@@ -16,11 +16,11 @@ namespace galaxy::push {
 //   Threads  One loop. Loop and logger outlive it.
 class FileWatch {
  public:
-  static constexpr uint64_t kIntervalMs = 10'000;
   // True when there was something new.
   using Reload = std::function<Result<bool>()>;
 
-  FileWatch(Loop& loop, Logger& logger) : loop_(loop), logger_(logger) {}
+  FileWatch(Loop& loop, uint64_t interval_ms, Logger& logger)
+      : loop_(loop), interval_ms_(interval_ms), logger_(logger) {}
   void Add(std::string what, Reload reload) {
     if (files_.empty()) Arm();
     files_.emplace_back(std::move(what), std::move(reload));
@@ -31,7 +31,7 @@ class FileWatch {
 
  private:
   void Arm() {
-    timer_ = loop_.RunAfter(kIntervalMs, [this] {
+    timer_ = loop_.RunAfter(interval_ms_, [this] {
       Look();
       Arm();
     });
@@ -49,6 +49,7 @@ class FileWatch {
   }
 
   Loop& loop_;
+  const uint64_t interval_ms_;
   Logger& logger_;
   std::vector<std::pair<std::string, Reload>> files_;
   Timer timer_;

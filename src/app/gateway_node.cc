@@ -42,16 +42,17 @@ void AppendSessionJson(const GatewaySessionInfo& session, std::string& out) {
 
 }  // namespace
 
-GatewayNode::GatewayNode(Loop& loop, Logger& logger)
-    : logger_(logger), watch_(loop, logger), admin_([this] { return Ready(); }) {
-  admin_.AddCollector([this](MetricList& out) { gateway_->CollectMetrics(out); });
-  admin_.AddCollector(CollectProcessMetrics);
-  admin_.AddJson("/v1/sessions",
-                 [this](const RequestHead& request) { return SessionsJson(request); });
-  admin_.AddAction("/v1/confirm-unknown", [this](const RequestHead&) -> Result<std::string> {
-    return std::string(gateway_->ConfirmUnknown() ? "{\"confirmed\":true}\n"
-                                                  : "{\"confirmed\":false}\n");
-  });
+GatewayNode::GatewayNode(Loop& loop, uint64_t reload_ms, Logger& logger)
+    : logger_(logger), watch_(loop, reload_ms, logger), admin_([this] { return Ready(); }) {
+  admin_.handler().AddCollector([this](MetricList& out) { gateway_->CollectMetrics(out); });
+  admin_.handler().AddCollector(CollectProcessMetrics);
+  admin_.handler().AddJson("/v1/sessions",
+                           [this](const RequestHead& request) { return SessionsJson(request); });
+  admin_.handler().AddAction(
+      "/v1/confirm-unknown", [this](const RequestHead&) -> Result<std::string> {
+        return std::string(gateway_->ConfirmUnknown() ? "{\"confirmed\":true}\n"
+                                                      : "{\"confirmed\":false}\n");
+      });
 }
 
 Status GatewayNode::OpenTls(const GatewayNodeOptions& options, GatewayConfig& config) {
@@ -67,6 +68,14 @@ Status GatewayNode::OpenTls(const GatewayNodeOptions& options, GatewayConfig& co
   config.backend_name = backend_.access.tls_name;
   watch_.Add("certificate for the backend", backend_.files.get());
   return {};
+}
+
+Status GatewayNode::OpenAdmin(Loop& loop, const GatewayNodeOptions& options) {
+  auto roles = RolesFile::Open(options.roles_file);
+  if (!roles) return std::unexpected(roles.error());
+  roles_ = std::move(*roles);
+  if (roles_->given()) watch_.Add("roles", [this] { return roles_->Reload(); });
+  return admin_.Open(loop, options.admin, *roles_, watch_);
 }
 
 Status GatewayNode::ReadApp(const GatewayNodeOptions& options, GatewayConfig& config) {
@@ -108,9 +117,7 @@ Status GatewayNode::Open(Loop& loop, const GatewayNodeOptions& options) {
         logger_.Write(level == Gateway::LogLevel::kWarning ? LogLevel::kWarn : LogLevel::kInfo,
                       sentence, list);
       });
-  auto server = HttpServer::Open(loop, options.admin, {}, admin_);
-  if (!server) return std::unexpected(server.error());
-  admin_server_ = std::move(*server);
+  if (Status opened = OpenAdmin(loop, options); !opened) return opened;
   logger_.Info("Gateway listens.", {{"id", options.config.id},
                                     {"listen", listen().ToString()},
                                     {"admin", admin().ToString()},
@@ -127,13 +134,13 @@ Result<std::unique_ptr<GatewayNode>> GatewayNode::Start(Loop& loop,
           CheckPlaintext("listen", options.config.listen, options.plaintext, options.tls.enabled());
       !ok)
     return std::unexpected(ok.error());
-  if (Status ok = CheckPlaintext("admin", options.admin, options.plaintext); !ok)
+  if (Status ok = CheckAdmin(options.admin, options.plaintext, options.roles_file); !ok)
     return std::unexpected(ok.error());
   if (Status ok = CheckPlaintext("backend", options.config.backend, options.plaintext,
                                  options.backend.tls());
       !ok)
     return std::unexpected(ok.error());
-  std::unique_ptr<GatewayNode> node(new GatewayNode(loop, logger));
+  std::unique_ptr<GatewayNode> node(new GatewayNode(loop, options.config.reload_ms, logger));
   if (Status ok = node->Open(loop, options); !ok) return std::unexpected(ok.error());
   return node;
 }

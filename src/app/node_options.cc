@@ -128,6 +128,22 @@ void AddPushOptions(OptionTable& table, BackendNodeOptions& options) {
                    options.drain_ms);
 }
 
+void AddAdminOptions(OptionTable& table, std::string_view endpoints, std::string_view fallback,
+                     AdminOptions& options) {
+  table.HostPort(
+      {.name = "admin",
+       .text = "Where operators look: /metrics, /livez, /readyz, " + std::string(endpoints) + ".",
+       .fallback = std::string(fallback)},
+      options.listen);
+  AddServerTlsOptions(table, "admin-", "operators",
+                      "The CAs whose client certificates are believed on the admin port.",
+                      options.tls);
+  table.Flag({.name = "metrics-open",
+              .text = "With --roles off loopback: let everybody who reaches the admin port read "
+                      "/metrics; without it that is for operators."},
+             options.metrics_open);
+}
+
 void AddPlaintext(OptionTable& table, bool& target) {
   table.Flag({.name = "plaintext",
               .text = "Allow addresses off loopback; traffic and tokens travel unencrypted."},
@@ -305,7 +321,7 @@ void AddFreshnessOptions(OptionTable& table, GatewayNodeOptions& options) {
 
 void AddKeyOptions(OptionTable& table, GatewayConfig& config) {
   table.DurationMs({.name = "reload",
-                    .text = "How often the key files are looked at for a change.",
+                    .text = "How often keys, certificates and roles are looked at for a change.",
                     .fallback = "10s",
                     .low = "100ms",
                     .high = "1d"},
@@ -416,17 +432,15 @@ void AddBackendOptions(OptionTable& table, BackendNodeOptions& options) {
                "any.",
        .fallback = "127.0.0.1:7400"},
       options.config.listen);
-  table.HostPort({.name = "admin",
-                  .text = "Where operators look: /metrics, /livez, /readyz, /v1/subscriptions.",
-                  .fallback = "127.0.0.1:7401"},
-                 options.admin);
-  AddServerTlsOptions(table, "gateways and producers",
+  AddAdminOptions(table, "/v1/subscriptions", "127.0.0.1:7401", options.admin);
+  AddServerTlsOptions(table, "", "gateways and producers",
                       "The CAs whose client certificates are believed; a gateway's id must be "
                       "among the names of its certificate.",
                       options.tls);
   table.Text({.name = "roles",
-              .text = "Who may do what, by certificate or key (docs/security.md); without it "
-                      "everybody who reaches the port. A port on TLS off loopback needs it.",
+              .text = "Who may do what, by certificate or key, on both ports "
+                      "(docs/security.md); without it everybody who reaches them. A port on TLS "
+                      "off loopback needs it.",
               .placeholder = "FILE"},
              options.roles_file);
   table.Text({.name = "issuers",
@@ -437,6 +451,12 @@ void AddBackendOptions(OptionTable& table, BackendNodeOptions& options) {
   AddLogOptions(table, options);
   AddPublishOptions(table, options);
   AddPushOptions(table, options);
+  table.DurationMs({.name = "reload",
+                    .text = "How often certificates and roles are looked at for a change.",
+                    .fallback = "10s",
+                    .low = "100ms",
+                    .high = "1d"},
+                   options.reload_ms);
   AddPlaintext(table, options.plaintext);
 }
 
@@ -446,12 +466,15 @@ void AddGatewayOptions(OptionTable& table, GatewayNodeOptions& options) {
                   .text = "Where clients connect; port 0: any.",
                   .fallback = "127.0.0.1:7410"},
                  options.config.listen);
-  table.HostPort({.name = "admin",
-                  .text = "Where operators look: /metrics, /livez, /readyz, /v1/sessions?user=, "
-                          "/v1/confirm-unknown.",
-                  .fallback = "127.0.0.1:7411"},
-                 options.admin);
-  AddServerTlsOptions(table, "clients", "", options.tls);
+  AddAdminOptions(table, "/v1/sessions?user=, /v1/confirm-unknown", "127.0.0.1:7411",
+                  options.admin);
+  table.Text({.name = "roles",
+              .text = "Who may do what on the admin port, by certificate or key "
+                      "(docs/security.md); without it everybody who reaches it. A port on TLS off "
+                      "loopback needs it.",
+              .placeholder = "FILE"},
+             options.roles_file);
+  AddServerTlsOptions(table, "", "clients", "", options.tls);
   AddBackendAccessOptions(table, /*with_bearer=*/false, options.backend);
   AddAppOptions(table, options);
   AddFeedOptions(table, options.config);
@@ -483,12 +506,19 @@ Status CheckPlaintext(std::string_view option, const Address& address, bool plai
               std::string(option));
 }
 
-Status CheckRoles(const Address& listen, bool tls, std::string_view roles_file) {
+Status CheckRoles(const Address& listen, bool tls, std::string_view roles_file,
+                  std::string_view what) {
   if (!tls || !roles_file.empty() || listen.IsLoopback()) return {};
   return Fail(Code::kInvalidArgument,
-              "option roles: " + listen.ToString() +
-                  " is off loopback and anybody there could publish; say who may by --roles",
+              "option roles: " + listen.ToString() + " is off loopback and anybody there could " +
+                  std::string(what) + "; say who may by --roles",
               "roles");
+}
+
+Status CheckAdmin(const AdminOptions& admin, bool plaintext, std::string_view roles_file) {
+  bool tls = admin.tls.enabled();
+  Status ok = CheckPlaintext("admin", admin.listen, plaintext, tls);
+  return ok ? CheckRoles(admin.listen, tls, roles_file, "do what operators do") : ok;
 }
 
 }  // namespace galaxy::push

@@ -13,23 +13,32 @@ namespace galaxy::push {
 
 // What the two servers can be told, and the option tables that say so.
 
+// The admin port of either (docs/operations.md).
+struct AdminOptions {
+  Address listen;
+  ServerTlsOptions tls;
+  bool metrics_open = false;  // also off loopback
+};
+
 struct BackendNodeOptions {
   BackendConfig config;
-  Address admin;
+  AdminOptions admin;
   std::string engine;
   std::string data_dir;
   std::string payload = "object";
   std::string catalog_file;  // empty: every kind
   uint64_t drain_ms = 5'000;
-  ServerTlsOptions tls;      // of the public port
-  std::string roles_file;    // docs/semantics.md 10.1; empty: no roles
+  ServerTlsOptions tls;    // of the public port
+  std::string roles_file;  // docs/semantics.md 10.1, of both ports; empty: no roles
+  uint64_t reload_ms = 10'000;
   std::string issuers_file;  // whose logout and security event tokens are believed; empty: nobody's
   bool plaintext = false;    // off loopback, see docs/semantics.md 10.1
 };
 
 struct GatewayNodeOptions {
   GatewayConfig config;
-  Address admin;
+  AdminOptions admin;
+  std::string roles_file;            // of the admin port; empty: no roles
   std::string on_unknown = "admit";  // docs/semantics.md 9.3
   ServerTlsOptions tls;              // of the clients' port
   std::string app;                   // http://HOST:PORT; empty: no request proxy
@@ -54,7 +63,11 @@ void AddProcessOptions(OptionTable& table, ProcessOptions& options);
 // option at fault.
 Status CheckPlaintext(std::string_view option, const Address& address, bool plaintext,
                       bool tls = false);
-// The same for a backend's port on TLS without roles: everybody could publish. Plaintext has none.
-Status CheckRoles(const Address& listen, bool tls, std::string_view roles_file);
+// The same for a port on TLS without roles, where everybody could do `what`. Plaintext off
+// loopback has been allowed on purpose.
+Status CheckRoles(const Address& listen, bool tls, std::string_view roles_file,
+                  std::string_view what);
+// Both for an admin port.
+Status CheckAdmin(const AdminOptions& admin, bool plaintext, std::string_view roles_file);
 
 }  // namespace galaxy::push

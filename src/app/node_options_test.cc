@@ -87,9 +87,21 @@ TEST(NodeOptions, AnAddressOffLoopbackNeedsThePlaintextSetting) {
 
 TEST(NodeOptions, ABackendOnTlsOffLoopbackNeedsRoles) {
   // semantics.md 10.1
-  EXPECT_FALSE(CheckRoles({"192.0.2.1", 1}, /*tls=*/true, ""));
-  EXPECT_TRUE(CheckRoles({"192.0.2.1", 1}, /*tls=*/true, "roles.json"));
-  EXPECT_TRUE(CheckRoles({"127.0.0.1", 1}, /*tls=*/true, ""));
+  EXPECT_FALSE(CheckRoles({"192.0.2.1", 1}, /*tls=*/true, "", "publish"));
+  EXPECT_TRUE(CheckRoles({"192.0.2.1", 1}, /*tls=*/true, "roles.json", "publish"));
+  EXPECT_TRUE(CheckRoles({"127.0.0.1", 1}, /*tls=*/true, "", "publish"));
+}
+
+TEST(NodeOptions, AnAdminPortOffLoopbackNeedsTlsAndRolesOrThePlaintextSetting) {
+  // semantics.md 10.1
+  AdminOptions admin{.listen = {"192.0.2.1", 1}, .tls = {}};
+  EXPECT_EQ(CheckAdmin(admin, false, "roles.json").error().field, "admin");
+  EXPECT_TRUE(CheckAdmin(admin, /*plaintext=*/true, ""));
+  admin.tls.certificate_file = "server.crt";
+  EXPECT_EQ(CheckAdmin(admin, false, "").error().field, "roles");
+  EXPECT_TRUE(CheckAdmin(admin, false, "roles.json"));
+  admin.listen.host = "127.0.0.1";
+  EXPECT_TRUE(CheckAdmin(admin, false, ""));
 }
 
 }  // namespace

@@ -15,28 +15,32 @@ std::unexpected<Error> Wrong(std::string_view option, std::string_view what) {
 
 }  // namespace
 
-void AddServerTlsOptions(OptionTable& table, std::string_view who, std::string_view ca_text,
-                         ServerTlsOptions& options) {
-  table.Text({.name = "tls-cert",
+void AddServerTlsOptions(OptionTable& table, std::string_view prefix, std::string_view who,
+                         std::string_view ca_text, ServerTlsOptions& options) {
+  options.prefix = prefix;
+  table.Text({.name = options.prefix + "tls-cert",
               .text = "The certificate chain for " + std::string(who) +
                       ", PEM, leaf first; without it the port speaks plaintext. Files are read "
                       "again when they change.",
               .placeholder = "FILE"},
              options.certificate_file);
-  table.Text({.name = "tls-key", .text = "Its private key, PEM.", .placeholder = "FILE"},
-             options.key_file);
+  table.Text(
+      {.name = options.prefix + "tls-key", .text = "Its private key, PEM.", .placeholder = "FILE"},
+      options.key_file);
   if (ca_text.empty()) return;
-  table.Text({.name = "tls-ca", .text = std::string(ca_text), .placeholder = "FILE"},
-             options.ca_file);
+  table.Text(
+      {.name = options.prefix + "tls-ca", .text = std::string(ca_text), .placeholder = "FILE"},
+      options.ca_file);
 }
 
 Result<std::unique_ptr<TlsFiles>> OpenServerTls(const ServerTlsOptions& options) {
+  const std::string certificate = options.prefix + "tls-cert", key = options.prefix + "tls-key";
   if (options.certificate_file.empty() != options.key_file.empty()) {
-    return Wrong(options.key_file.empty() ? "tls-key" : "tls-cert",
-                 "is missing: --tls-cert and --tls-key go together");
+    return Wrong(options.key_file.empty() ? key : certificate,
+                 "is missing: --" + certificate + " and --" + key + " go together");
   }
   if (!options.enabled()) {
-    if (!options.ca_file.empty()) return Wrong("tls-ca", "needs --tls-cert");
+    if (!options.ca_file.empty()) return Wrong(options.prefix + "tls-ca", "needs --" + certificate);
     return std::unique_ptr<TlsFiles>();
   }
   return TlsFiles::Open(TlsFiles::Side::kServer, {.certificate_file = options.certificate_file,

@@ -11,16 +11,17 @@ namespace galaxy::push {
 
 // What commands can be told about TLS and keys (docs/semantics.md 10.1), and what comes of it.
 
-// Of a port that serves: --tls-cert, --tls-key, --tls-ca.
+// Of a port that serves: --tls-cert, --tls-key, --tls-ca, with `prefix` before "tls".
 struct ServerTlsOptions {
+  std::string prefix;
   std::string certificate_file;
   std::string key_file;
   std::string ca_file;  // whose client certificates are asked for and believed
   bool enabled() const { return !certificate_file.empty(); }
 };
 // `ca_text` empty: no --tls-ca.
-void AddServerTlsOptions(OptionTable& table, std::string_view who, std::string_view ca_text,
-                         ServerTlsOptions& options);
+void AddServerTlsOptions(OptionTable& table, std::string_view prefix, std::string_view who,
+                         std::string_view ca_text, ServerTlsOptions& options);
 // Null when it is not enabled. kInvalidArgument names the option.
 Result<std::unique_ptr<TlsFiles>> OpenServerTls(const ServerTlsOptions& options);
 

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <string>
 
+#include "backend/endpoints.h"
 #include "backend/json_writer.h"
 #include "http/problem.h"
+#include "http/text.h"
 
 namespace galaxy::push {
 namespace {
@@ -16,6 +18,12 @@ constexpr uint64_t kHungMs = 60'000;
 
 }  // namespace
 
+// What the public port answers besides gRPC; all of it by POST.
+struct Backend::HttpEndpoint {
+  std::string_view path;
+  void (*answer)(Backend& backend, Exchange& exchange);
+};
+
 Backend::Backend(Loop& loop, BackendConfig config, std::unique_ptr<Log> log)
     : loop_(loop),
       config_(std::move(config)),
@@ -25,9 +33,10 @@ Backend::Backend(Loop& loop, BackendConfig config, std::unique_ptr<Log> log)
       publish_(intake_, loop.clock(), config_.publish),
       canary_(loop, intake_, config_.push.canary_ms),
       push_(loop, *log_, PushOptions(), [this] { canary_.OnAccept(); }),
+      http_endpoints_(HttpEndpoints()),
       router_(this, {}),
       started_ms_(loop.clock().MonoMs()) {
-  router_.SetGuard([this](const RequestHead& request) { return access_.Check(request); });
+  router_.SetGuard([this](const RequestHead& request) { return Allow(request); });
   if (config_.revocation_tokens) {
     revocation_.emplace(intake_, *config_.revocation_tokens, loop.clock(),
                         config_.await_token_keys);
@@ -84,19 +93,51 @@ Status Backend::Live() const {
               "the log has not turned for " + std::to_string((now_ms - turned_ms) / 1000) + " s");
 }
 
+Status Backend::Allow(const RequestHead& request) {
+  Status allowed = access_.Check(request, RolesNeeded(request.path));
+  if (!allowed) ++roles_refused_;
+  return allowed;
+}
+
+void Backend::RecheckRoles() {
+  push_.RecheckRoles();
+  publish_.EndStreams([this](const GrpcServerCall& call) {
+    PeerProof proof{call.tls_peer(), BearerToken(call.metadata())};
+    Status may = access_.Check(proof, RolesNeeded(call.path()));
+    if (!may) ++roles_refused_;
+    return may;
+  });
+}
+
+std::vector<Backend::HttpEndpoint> Backend::HttpEndpoints() const {
+  using Standard = RevocationEndpoints::Standard;
+  std::vector<HttpEndpoint> endpoints = {
+      {"/v1/events", [](Backend& it, Exchange& by) { it.publish_.OnHttpEvents(by); }},
+      {"/v1/invalidations", [](Backend& it, Exchange& by) { it.publish_.OnHttpInvalidations(by); }},
+  };
+  if (!config_.revocation_tokens) return endpoints;
+  endpoints.push_back({kBackChannelLogoutPath, [](Backend& it, Exchange& by) {
+                         it.revocation_->OnRequest(by, Standard::kBackChannelLogout);
+                       }});
+  endpoints.push_back({kSecurityEventsPath, [](Backend& it, Exchange& by) {
+                         it.revocation_->OnRequest(by, Standard::kSecurityEvent);
+                       }});
+  return endpoints;
+}
+
+std::vector<std::string> Backend::Endpoints() const {
+  std::vector<std::string> paths = router_.Paths();
+  for (const HttpEndpoint& endpoint : http_endpoints_) paths.emplace_back(endpoint.path);
+  return paths;
+}
+
 void Backend::OnRequest(Exchange& exchange) {
   const RequestHead& request = exchange.request();
-  if (revocation_ && request.path == kBackChannelLogoutPath) {
-    return revocation_->OnRequest(exchange, RevocationEndpoints::Standard::kBackChannelLogout);
-  }
-  if (revocation_ && request.path == kSecurityEventsPath) {
-    return revocation_->OnRequest(exchange, RevocationEndpoints::Standard::kSecurityEvent);
-  }
-  bool events = request.path == "/v1/events";
-  if (!events && request.path != "/v1/invalidations") {
+  auto endpoint = std::ranges::find(http_endpoints_, request.path, &HttpEndpoint::path);
+  if (endpoint == http_endpoints_.end()) {
     return RespondProblem(exchange, {Code::kNotFound, "there is nothing at this path", {}});
   }
-  if (Status allowed = access_.Check(request); !allowed) {
+  if (Status allowed = Allow(request); !allowed) {
     return RespondProblem(exchange, allowed.error());
   }
   if (request.method != "POST") {
@@ -104,11 +145,7 @@ void Backend::OnRequest(Exchange& exchange) {
     problem.head.headers.Set("allow", "POST");
     return exchange.Respond(std::move(problem.head), std::move(problem.body));
   }
-  if (events) {
-    publish_.OnHttpEvents(exchange);
-  } else {
-    publish_.OnHttpInvalidations(exchange);
-  }
+  endpoint->answer(*this, exchange);
 }
 
 void Backend::Drain(uint64_t deadline_ms, std::function<void()> done) {
@@ -130,6 +167,7 @@ BackendStats Backend::Stats() const {
           .retained_entries = log_->retained().size(),
           .retained_bytes = log_->retained().bytes(),
           .publish = publish_.Stats(),
+          .roles_refused = roles_refused_,
           .publish_in_flight = intake_.in_flight(),
           .publish_failed = intake_.entries_failed(),
           .subscriptions = push_.subscriptions().stats(),

@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include "backend/access.h"
+#include "auth/access.h"
 #include "backend/canary.h"
 #include "backend/publish_intake.h"
 #include "backend/publish_service.h"
@@ -51,6 +51,7 @@ struct BackendStats {
   uint64_t retained_entries = 0;
   uint64_t retained_bytes = 0;
   PublishService::Statistics publish;
+  uint64_t roles_refused = 0;  // requests without the role they need
   uint64_t publish_in_flight = 0;
   uint64_t publish_failed = 0;
   Subscriptions::Statistics subscriptions;
@@ -94,6 +95,10 @@ class Backend final : private RequestHandler {
   // one.
   Status Live() const;
 
+  // The roles have changed: ends the open streams of peers that may not have them any more, with
+  // PERMISSION_DENIED (docs/semantics.md 10.1). Requests ask for themselves.
+  void RecheckRoles();
+
   // docs/semantics.md 6.5: stops accepting, commits and acknowledges what was accepted, writes what
   // is in the ring to `deadline_ms`, ends streams with UNAVAILABLE `drain`. `done` runs when every
   // connection is closed, at the latest a second after the deadline.
@@ -102,6 +107,8 @@ class Backend final : private RequestHandler {
   // The rows of GET /v1/subscriptions, and the answer itself.
   std::vector<SubscriptionInfo> Subscriptions() const { return push_.subscriptions().List(); }
   std::string SubscriptionsJson() const;
+  // The paths of the public port: gRPC methods and HTTP.
+  std::vector<std::string> Endpoints() const;
   BackendStats Stats() const;
 
   // In-process publishing (demo, tests): the same path as everybody else's.
@@ -111,18 +118,24 @@ class Backend final : private RequestHandler {
  private:
   Backend(Loop& loop, BackendConfig config, std::unique_ptr<Log> log);
   void OnRequest(Exchange& exchange) override;  // what is not gRPC
+  struct HttpEndpoint;
+  std::vector<HttpEndpoint> HttpEndpoints() const;
   PushService::Options PushOptions() const;
   void RunLog();
+  // Whether who sent `request` has a role for it.
+  Status Allow(const RequestHead& request);
 
   Loop& loop_;
   const BackendConfig config_;
   const Access access_;
+  uint64_t roles_refused_ = 0;
   std::unique_ptr<Log> log_;
   PublishIntake intake_;
   PublishService publish_;
   Canary canary_;
   PushService push_;
   std::optional<RevocationEndpoints> revocation_;
+  const std::vector<HttpEndpoint> http_endpoints_;
   GrpcRouter router_;
   std::unique_ptr<HttpServer> server_;
   std::unique_ptr<LogThread> log_thread_;  // one of the two

@@ -139,6 +139,9 @@ void CollectBackendMetrics(const Backend& backend, MetricList& out) {
   CollectPublish(stats, out);
   CollectSubscriptions(backend, stats, out);
   CollectHttp(stats.http, out);
+  MetricPart("roles", out)
+      .Counter("refused_total", "Requests of the public port without the role they need.",
+               stats.roles_refused);
   if (stats.revocation) CollectRevocation(*stats.revocation, out);
 }
 

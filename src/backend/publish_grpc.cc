@@ -135,14 +135,16 @@ PublishStreamCall::PublishStreamCall(PublishService& service, GrpcServerCall& ca
   service_.streams_.emplace(number_, this);
   call_.SendMetadata({});
   call_.WriteFrom(this);
-  draining_ = service_.draining_;
-  if (draining_) FinishLater();
+  if (Status open = service_.Open(); !open) {
+    ending_ = open.error();
+    FinishLater();
+  }
 }
 
 PublishStreamCall::~PublishStreamCall() { service_.streams_.erase(number_); }
 
 void PublishStreamCall::OnMessage(std::string_view message) {
-  if (draining_ || finished_) return;
+  if (ending_ || finished_) return;
   if (Status taken = Take(message); !taken) {
     results_.Refuse(service_.Refused(std::move(taken.error())));
     if (results_.waiting() == 0) Answer({});
@@ -227,15 +229,15 @@ void PublishStreamCall::FinishLater() {
 }
 
 bool PublishStreamCall::complete() const {
-  return (half_closed_ || draining_) && results_.unanswered() == 0 && answers_.empty() &&
+  return (half_closed_ || ending_) && results_.unanswered() == 0 && answers_.empty() &&
          chunk_offset_ == chunk_.size();
 }
 
 void PublishStreamCall::FinishIfComplete() {
   if (finished_ || !complete()) return;
   finished_ = true;
-  if (draining_ && !half_closed_) {
-    call_.Finish(Error{Code::kDrain, "the backend is shutting down", {}});
+  if (ending_ && !half_closed_) {
+    call_.Finish(*ending_);
   } else {
     call_.Finish(GrpcStatus::kOk, "");
   }
@@ -246,8 +248,8 @@ void PublishStreamCall::OnHalfClose() {
   FinishIfComplete();
 }
 
-void PublishStreamCall::Drain() {
-  draining_ = true;
+void PublishStreamCall::End(const Error& why) {
+  if (!ending_) ending_ = why;
   FinishIfComplete();
 }
 

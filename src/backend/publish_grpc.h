@@ -69,8 +69,9 @@ class PublishStreamCall final : public GrpcCallHandler,
   void OnMessage(std::string_view message) override;
   void OnHalfClose() override;
   void OnCancelled(const Error&) override {}
-  // Reads no further and ends with UNAVAILABLE once everything is answered (6.5).
-  void Drain();
+  // Reads no further and ends with `why` once everything is answered (6.5).
+  void End(const Error& why);
+  const GrpcServerCall& call() const { return call_; }
 
  private:
   State Pull(size_t bytes_max, SliceList& out) override;
@@ -94,7 +95,7 @@ class PublishStreamCall final : public GrpcCallHandler,
   bool source_waits_ = false;
   bool paused_ = false;
   bool half_closed_ = false;
-  bool draining_ = false;
+  std::optional<Error> ending_;
   bool finished_ = false;
   Handle<PublishStreamCall> handle_;
 };

@@ -54,10 +54,15 @@ Error PublishService::Refused(Error error) {
 
 void PublishService::Drain() {
   draining_ = true;
+  EndStreams([this](const GrpcServerCall&) { return Open(); });
+}
+
+void PublishService::EndStreams(const std::function<Status(const GrpcServerCall&)>& may) {
   // A stream that ends leaves the set.
   auto streams = streams_;
   for (auto [number, stream] : streams) {
-    if (streams_.contains(number)) stream->Drain();
+    if (!streams_.contains(number)) continue;
+    if (Status status = may(stream->call()); !status) stream->End(status.error());
   }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -50,6 +51,9 @@ class PublishService {
   void OnHttpEvents(Exchange& exchange) { OnHttp(exchange, EntryType::kEvent); }
   void OnHttpInvalidations(Exchange& exchange) { OnHttp(exchange, EntryType::kInvalidation); }
 
+  // Ends the PublishStreams that `may` does not let go on, with its error, once everything they
+  // have handed over is answered.
+  void EndStreams(const std::function<Status(const GrpcServerCall&)>& may);
   // From now on new entries are refused with kUnavailable (6.5); open PublishStreams end once
   // everything they handed over is answered.
   void Drain();

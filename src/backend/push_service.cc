@@ -74,6 +74,10 @@ void PushService::Sweep() {
   sweep_timer_ = loop_.RunAfter(options_.sweep_ms, [this] { Sweep(); });
 }
 
+void PushService::RecheckRoles() {
+  ForEachStream([](PushStream& stream) { stream.CheckRole(); });
+}
+
 void PushService::Drain() {
   accepting_ = false;
   draining_ = true;

@@ -48,6 +48,9 @@ class PushService {
 
   void AddTo(GrpcRouter& router);
 
+  // Ends streams whose peers may not have their id any more (Options::check_id).
+  void RecheckRoles();
+
   // The steps of a drain (6.5): refuses new subscriptions; ends each stream once it has written
   // everything up to the ring's present head; ends those that are left.
   void StopAccepting() { accepting_ = false; }

@@ -168,6 +168,12 @@ void PushStream::Check(uint64_t now_ms) {
   End(Code::kSlow, true);
 }
 
+void PushStream::CheckRole() {
+  if (cause_) return;
+  Status may = service_.CheckGatewayId(call_, subscription_->gateway_client_id());
+  if (!may) End(Code::kPermissionDenied);
+}
+
 void PushStream::EndIfDrained() {
   if (!cause_ && subscription_->Reached(service_.drain_head_)) End(Code::kDrain);
 }

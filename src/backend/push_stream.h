@@ -26,14 +26,16 @@ class PushStream final : public GrpcCallHandler, private BodySource {
   void OnCancelled(const Error& error) override;
   void OnProgress() override;
 
-  // Ends the stream for `cause` (kOverrun, kSuperseded, kSlow, kDrain): nothing further begins, an
-  // entry that has begun is completed first, then status and trailers follow (4.7). At once with
-  // `now`, and with kSlow, whose peer takes nothing anyway.
+  // Ends the stream for `cause` (kOverrun, kSuperseded, kSlow, kDrain, kPermissionDenied): nothing
+  // further begins, an entry that has begun is completed first, then status and trailers follow
+  // (4.7). At once with `now`, and with kSlow, whose peer takes nothing anyway.
   void End(Code cause, bool now = false);
   // The log grew.
   void OnGrowth(uint64_t now_ms);
   // Once a second: slow (6.2), and the end of an ending that the peer does not let happen.
   void Check(uint64_t now_ms);
+  // Ends it when its peer may not have its id any more.
+  void CheckRole();
   // The backend drains: ends when everything up to the drain head is written (6.5).
   void EndIfDrained();
   Handle<PushStream>::Ref ref() const { return handle_.ref(); }

@@ -61,6 +61,12 @@ void GrpcRouter::Add(std::string path, GrpcMethod method, size_t message_bytes_m
                                    State::Method{std::move(method), message_bytes_max});
 }
 
+std::vector<std::string> GrpcRouter::Paths() const {
+  std::vector<std::string> paths;
+  for (const auto& [path, method] : state_->methods) paths.push_back(path);
+  return paths;
+}
+
 void GrpcRouter::OnRequest(Exchange& exchange) {
   const RequestHead& request = exchange.request();
   if (!IsGrpcRequest(request)) {

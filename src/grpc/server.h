@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
 #include "http/exchange.h"
@@ -92,6 +93,8 @@ class GrpcRouter final : public RequestHandler {
   // the router's.
   void Add(std::string path, GrpcMethod method, size_t message_bytes_max = 0);
   void OnRequest(Exchange& exchange) override;
+  // Of every method that was added.
+  std::vector<std::string> Paths() const;
 
  private:
   struct State;

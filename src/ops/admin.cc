@@ -1,5 +1,9 @@
 #include "ops/admin.h"
 
+#include <algorithm>
+#include <array>
+
+#include "base/metric.h"
 #include "http/problem.h"
 
 namespace galaxy::push {
@@ -15,6 +19,11 @@ void RespondNotAllowed(Exchange& exchange, const std::string& allowed) {
   problem.head.headers.Set("allow", allowed);
   exchange.Respond(std::move(problem.head), std::move(problem.body));
 }
+
+constexpr std::string_view kMetrics = "/metrics";
+constexpr std::string_view kLivez = "/livez";
+constexpr std::string_view kReadyz = "/readyz";
+constexpr std::array kOwnPaths = {kMetrics, kLivez, kReadyz};
 
 constexpr char kPlain[] = "text/plain; charset=utf-8";
 
@@ -34,6 +43,8 @@ void RespondJson(Exchange& exchange, Result<std::string> answer) {
 std::string AdminHandler::MetricsText() const {
   MetricList samples;
   for (const MetricCollector& collector : collectors_) collector(samples);
+  MetricPart("admin", samples)
+      .Counter("refused_total", "Requests of the admin port without the role they need.", refused_);
   return galaxy::push::MetricsText(samples);
 }
 
@@ -46,22 +57,41 @@ void AdminHandler::Act(Exchange& exchange, const Json& act) const {
   RespondJson(exchange, act(request));
 }
 
+std::vector<std::string> AdminHandler::Endpoints() const {
+  std::vector<std::string> paths(kOwnPaths.begin(), kOwnPaths.end());
+  for (const auto& [path, answer] : json_) paths.push_back(path);
+  for (const auto& [path, act] : actions_) paths.push_back(path);
+  return paths;
+}
+
+bool AdminHandler::Knows(std::string_view path) const {
+  return std::ranges::find(kOwnPaths, path) != kOwnPaths.end() || json_.contains(path) ||
+         actions_.contains(path);
+}
+
+Roles AdminHandler::RolesNeeded(std::string_view path) const {
+  bool open = path == kLivez || path == kReadyz || (path == kMetrics && metrics_open_);
+  return open ? Roles() : Role::kOperator;
+}
+
 void AdminHandler::OnRequest(Exchange& exchange) {
   const RequestHead& request = exchange.request();
-  auto action = actions_.find(request.path);
-  if (action != actions_.end()) return Act(exchange, action->second);
-  auto json = json_.find(request.path);
-  bool known = request.path == "/metrics" || request.path == "/livez" ||
-               request.path == "/readyz" || json != json_.end();
-  if (!known)
+  std::string_view path = request.path;
+  if (!Knows(path))
     return RespondProblem(exchange, {Code::kNotFound, "no such address on this port", {}});
+  if (Status may = access_.Check(request, RolesNeeded(path)); !may) {
+    ++refused_;
+    return RespondProblem(exchange, may.error());
+  }
+  if (auto action = actions_.find(path); action != actions_.end())
+    return Act(exchange, action->second);
   if (request.method != "GET" && request.method != "HEAD")
     return RespondNotAllowed(exchange, "GET, HEAD");
-  if (request.path == "/metrics")
+  if (path == kMetrics)
     return RespondText(exchange, 200, "text/plain; version=0.0.4; charset=utf-8", MetricsText());
-  if (request.path == "/livez") return RespondState(exchange, "live", live_ ? live_() : Status());
-  if (request.path == "/readyz") return RespondState(exchange, "ready", ready_());
-  RespondJson(exchange, json->second(request));
+  if (path == kLivez) return RespondState(exchange, "live", live_ ? live_() : Status());
+  if (path == kReadyz) return RespondState(exchange, "ready", ready_());
+  RespondJson(exchange, json_.find(path)->second(request));
 }
 
 }  // namespace galaxy::push

@@ -84,6 +84,32 @@ TEST(Admin, RegisteredPathsAnswerJsonOrTheirError) {
   EXPECT_EQ(f.Get("/v1/sessions")->response.status, 400);
 }
 
+TEST(Admin, WhereThereAreRolesOnlyProbesAreForEverybodyAndMetricsWhenTheyAreOpen) {
+  // semantics.md 10.1
+  auto table = *RoleTable::Parse(
+      R"({"roles":[{"role":"operator","key_sha256":")" + KeyFingerprint("root") +
+      R"("},{"role":"producer","key_sha256":")" + KeyFingerprint("shop") + R"("}]})");
+  for (bool metrics_open : {false, true}) {
+    Fixture f;
+    f.admin.AddJson("/v1/sessions", [](const RequestHead&) { return Result<std::string>("[]"); });
+    f.admin.AddAction("/v1/act", [](const RequestHead&) { return Result<std::string>("{}"); });
+    f.admin.SetAccess(Access([table] { return table; }), metrics_open);
+    auto ask = [&f](const std::string& path, const std::string& key) {
+      auto exchange = std::make_shared<FakeExchange>(path == "/v1/act" ? "POST" : "GET", path);
+      if (!key.empty()) exchange->request_head.headers.Add("authorization", "Bearer " + key);
+      f.admin.OnRequest(*exchange);
+      return exchange->response.status;
+    };
+    for (const std::string& path : f.admin.Endpoints()) {
+      bool open = path == "/livez" || path == "/readyz" || (path == "/metrics" && metrics_open);
+      EXPECT_EQ(ask(path, ""), open ? 200 : 401) << path;
+      EXPECT_EQ(ask(path, "shop"), open ? 200 : 403) << path;
+      EXPECT_EQ(ask(path, "root"), 200) << path;
+    }
+    EXPECT_EQ(f.admin.refused(), metrics_open ? 4u : 6u);
+  }
+}
+
 TEST(Admin, OtherPathsAndMethodsAreRefused) {
   Fixture f;
   EXPECT_EQ(f.Get("/")->response.status, 404);

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { X509Certificate, createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { get } from 'node:https';
+import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
@@ -83,6 +84,11 @@ test('the page is on TLS by the CA that the demo names, its keys are private, an
   const status = await new Promise((done, failed) => get(demo.addresses.page, { ca }, (answer) => { answer.resume(); done(answer.statusCode); }).on('error', failed));
   assert.equal(status, 200);
   await assert.rejects(new Promise((done, failed) => get(demo.addresses.page, done).on('error', failed)), /certificate/);
+  // The operator's command can be pasted; without its certificate the same is refused.
+  const curl = demo.output.match(/curl (--cacert \S+)( --cert \S+ --key \S+) '(\S+)'/);
+  const run = (text) => execFileSync('curl', ['-s', ...text.trim().split(' '), curl[3]], { encoding: 'utf8' });
+  assert.ok('sessions' in JSON.parse(run(curl[1] + curl[2])));
+  assert.equal(JSON.parse(run(curl[1])).status, 401);
   await assert.rejects(fetch(demo.addresses.page.replace('https', 'http')));
   const folder = demo.addresses.ca.replace(/\/ca\.crt$/, '');
   for (const key of ['ca.key', 'server.key', 'producer.key', 'operator.key', 'demo-gateway.key'])
