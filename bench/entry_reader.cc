@@ -5,7 +5,7 @@
 //   entry_reader HOST:PORT --entries N [--readers R] [--from start|now]
 //
 // `seconds` and `cpu_seconds` (its own) run from the first subscription's start to the last entry
-// with --from start, and from the first entry with --from now.
+// with --from start, and from the first entry with --from now. It gives up after two minutes.
 
 #include <sys/resource.h>
 
@@ -24,6 +24,8 @@ namespace galaxy::push {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
+
+constexpr uint64_t kDeadlineMs = 120'000;
 
 [[noreturn]] void Fail(const std::string& text) {
   std::fprintf(stderr, "entry_reader: %s\n", text.c_str());
@@ -123,6 +125,7 @@ int Run(const Options& options) {
   std::vector<std::unique_ptr<Reader>> readers;
   for (size_t i = 0; i < options.readers; ++i)
     readers.push_back(std::make_unique<Reader>(progress, i));
+  Timer deadline = loop.RunAfter(kDeadlineMs, [] { Fail("not all entries came"); });
   loop.Run();
   double seconds = std::chrono::duration<double>(SteadyClock::now() - progress.begin).count();
   std::printf("{\"entries\":%llu,\"readers\":%zu,\"seconds\":%.6f,\"cpu_seconds\":%.6f}\n",

@@ -26,7 +26,7 @@ class Sink final : public SessionTransport {
     }
   }
   void End(const Farewell&) override {}
-  void Reset() override {}
+  void Reset(const Farewell&) override {}
   uint64_t taken = 0;
   ClientSession session;
 };

@@ -9,7 +9,7 @@
         m.reach("times gRPC C++", m.ratio("grpc", "galaxy", "µs CPU/event"), at_least=20)
 
 A figure's name is its unit, as the report prints it. A subject that raises support.Absent is left out and its reason is
-told. Figures are numbers: a row without one of ours is a failure, in a smoke run too.
+told; a row without any figure and without that excuse is a failure, in a smoke run too.
 """
 import math, sys, time
 
@@ -64,6 +64,17 @@ class Measure:
                 print("  %s %d/%d: %s" % (label, turn + 1, self.repeat,
                                            ", ".join("%s %s" % (number(v), u) for u, v in figures.items())), file=sys.stderr, flush=True)
 
+    def curve(self, xs, function):
+        """{series: [(x, median of the turns), ...]} of `function(x)`, which gives {series: y}."""
+        samples = {}
+        for turn in range(self.repeat):
+            for x in xs:
+                for series, y in function(x).items():
+                    samples.setdefault(series, {}).setdefault(x, []).append(float(y))
+                print("  %s %d/%d: %s" % (number(x), turn + 1, self.repeat,
+                                           ", ".join("%s %s" % (name, number(points[x][-1])) for name, points in samples.items())), file=sys.stderr, flush=True)
+        return {series: [(x, support.median(points[x])) for x in xs] for series, points in samples.items()}
+
     def of(self, name, unit):
         """The median of a subject's figure; None when it is absent."""
         values = self.samples.get(name, {}).get(unit)
@@ -100,8 +111,8 @@ class Measure:
             for unit, values in units.items():
                 if not all(math.isfinite(value) for value in values):
                     raise RuntimeError("%s: %s of %s is no number: %s" % (self.row.id, unit, name, values))
-        if not self.samples and not self.plots:
-            raise RuntimeError("%s: no figure at all; absent: %s" % (self.row.id, self.absent))
+        if not self.samples and not self.plots and not self.absent:
+            raise RuntimeError("%s: no figure at all" % self.row.id)
         return {
             "id": self.row.id, "what": self.row.what, "target": self.row.target, "method": self.row.method,
             "subjects": [{"name": name, "label": label, "absent": self.absent.get(name),

@@ -8,7 +8,7 @@ from measure import row
 
 
 def grpc_server(mode):
-    return support.started_on_port(support.SERVER, support.program("grpc_stream_server"), mode, plane.MESSAGE_BYTES)
+    return support.started_on_port(support.SERVER, support.program("grpc_stream_server", "libgrpc++-dev"), mode, plane.MESSAGE_BYTES)
 
 
 def both_ends(events, seconds, server_s, client_s):
@@ -34,7 +34,7 @@ def to_library(backend, events):
 def grpc_to_grpc(mode, events):
     with grpc_server(mode) as (server, address):
         span = support.Span(server=server.pid)
-        read = support.run_json(support.LOAD, support.program("grpc_stream_client"), mode, address, events)
+        read = support.run_json(support.LOAD, support.program("grpc_stream_client", "libgrpc++-dev"), mode, address, events)
         span.stop()
     return both_ends(events, read["seconds"], span.cpu_s["server"], read["cpu_seconds"])
 

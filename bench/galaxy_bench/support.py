@@ -20,14 +20,16 @@ DEADLINE_S = 300
 
 
 class Absent(Exception):
-    """A peer, or a program of ours, that is not on this machine. Says how to get it."""
+    """A peer, or what a row needs, whose package is not on this machine. Says how to get it."""
 
 
-def program(name):
-    """A program of the bench build."""
+def program(name, package=None):
+    """A program of the bench build. It may be absent only when it needs a package that `make test` does not install."""
     path = harness.BUILD / name
     if not path.exists():
-        raise Absent("%s was not built (its packages: tools/setup bench)" % name)
+        if package is None:
+            raise RuntimeError("%s is not in %s: build it with -DGALAXY_BENCH=ON" % (name, harness.BUILD))
+        raise Absent("%s was not built: %s was missing (tools/setup bench)" % (name, package))
     return str(path)
 
 
@@ -41,9 +43,9 @@ def installed(name, package=None):
 
 @contextlib.contextmanager
 def on_cpu(cpu):
-    """What is started within runs on that CPU alone. Main thread only."""
+    """What is started within runs on that CPU alone; None: wherever the system likes. Main thread only."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {cpu})
+    os.sched_setaffinity(0, _CPUS if cpu is None else {cpu})
     try:
         yield
     finally:

@@ -121,5 +121,3 @@ BENCHMARK(Find);
 
 }  // namespace
 }  // namespace galaxy::push
-
-BENCHMARK_MAIN();
