@@ -60,6 +60,8 @@ class Measure:
                     self.absent[name] = str(why)
                     continue
                 for unit, value in figures.items():
+                    if not math.isfinite(value):
+                        raise RuntimeError("%s: %s of %s is no number: %s" % (self.row.id, unit, label, value))
                     self.samples.setdefault(name, {}).setdefault(unit, []).append(float(value))
                 print("  %s %d/%d: %s" % (label, turn + 1, self.repeat,
                                            ", ".join("%s %s" % (number(v), u) for u, v in figures.items())), file=sys.stderr, flush=True)
@@ -107,10 +109,6 @@ class Measure:
         self.plots.append({"id": id, "title": title, "x": x, "y": y, "series": series, "straight": straight, "log_x": log_x, "log_y": log_y})
 
     def results(self):
-        for name, units in self.samples.items():
-            for unit, values in units.items():
-                if not all(math.isfinite(value) for value in values):
-                    raise RuntimeError("%s: %s of %s is no number: %s" % (self.row.id, unit, name, values))
         if not self.samples and not self.plots and not self.absent:
             raise RuntimeError("%s: no figure at all" % self.row.id)
         return {

@@ -144,13 +144,28 @@ def hundred(events, rate, readers):
             "MiB peak, one gateway": one[1], "MiB peak, all": all_of_them[1], "seconds behind the publisher": max(0, all_of_them[2] - events / rate)}
 
 
+def hundred_resume(events, readers):
+    """All of them at once from the ring's start: the way of an event to a gateway, without the publisher and with full writes."""
+    with filled_backend(events) as backend:
+        span = support.Span(backend=backend.process.pid)
+        read = support.run_json(support.LOAD, support.program("entry_reader"), backend.listen, "--entries", events, "--readers", readers)
+        span.stop()
+    return {"µs backend CPU/event and gateway": span.cpu_s["backend"] * 1e6 / events / readers, "events/s, all gateways": events * readers / read["seconds"]}
+
+
 @row("stream_hundred", "100 gateways on one backend, all current", target="backend CPU per event and gateway at most 0.1 µs, memory as for one",
-     method="Events of %d bytes published at a steady rate (30,000/s) over four streams while 100 subscriptions of the client library, in one process on the load's "
-            "CPU, read them live. CPU: what the backend needs with the hundred, less what it needs with none, over events times gateways. Memory: the "
-            "backend's peak of RSS." % plane.MESSAGE_BYTES)
+     method="Events of %d bytes published at a steady rate over four streams while 100 subscriptions of the client library, in one process on the load's CPU, read "
+            "them live. CPU: what the backend needs with the hundred, less what it needs with none, over events times gateways; the publisher sends every millisecond, so "
+            "a lower rate means a write for fewer events. Memory: the backend's peak of RSS. Resume: no publisher, all hundred read the ring from its start at once."
+            % plane.MESSAGE_BYTES)
 def stream_hundred(m):
-    events, rate, readers = m.count(150_000, 3_000), 30_000, m.count(100, 10)
-    m.subject("galaxy", "Galaxy Push", lambda: hundred(events, rate, readers))
+    events, readers = m.count(150_000, 3_000), m.count(100, 10)
+    m.subject("galaxy", "Galaxy Push, live at 30,000 events/s", lambda: hundred(events, 30_000, readers))
+    m.subject("slow", "Galaxy Push, live at 10,000 events/s", lambda: hundred(events // 3, 10_000, readers))
+    m.subject("resume", "Galaxy Push, all resume at once", lambda: hundred_resume(events // 3, readers))
     m.run()
-    m.reach("µs backend CPU per event and gateway", m.of("galaxy", "µs backend CPU/event and gateway"), at_most=0.1)
+    unit = "µs backend CPU/event and gateway"
+    m.reach(unit + ", live at 30,000/s", m.of("galaxy", unit), at_most=0.1)
+    m.reach(unit + ", live at 10,000/s", m.of("slow", unit), at_most=0.1)
+    m.reach(unit + ", resume", m.of("resume", unit), at_most=0.1)
     m.reach("memory, times that of one gateway", m.of("galaxy", "MiB peak, all") / m.of("galaxy", "MiB peak, one gateway"), at_most=1.1)
