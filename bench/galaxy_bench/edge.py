@@ -7,12 +7,16 @@
 A server has `pids`, whose CPU time and memory are its cost, `subscribe` and `publish`, the addresses of clients and of the
 publisher. It runs on the server's CPU alone; the load, and a backend of ours, on the load's.
 """
-import contextlib, json, os, pathlib, shutil, socket, subprocess, tempfile, time
+import contextlib, json, pathlib, resource, socket, subprocess, time
 
 import support
 from support import harness
 
 CLIENTS_MAX = 19_000  # a process may open 20,000 files here
+
+# Servers and load inherit it.
+_SOFT, _HARD = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (_HARD, _HARD))
 
 
 class Load:
@@ -160,9 +164,9 @@ websocket { listen: "127.0.0.1:%d", no_tls: true, compression: false }\n""" % (p
             yield Server("nats", [process.pid], "127.0.0.1:%d" % subscribe, "127.0.0.1:%d" % publish)
 
 
-NCHAN_MODULES = ("/usr/lib/nginx/modules/ngx_nchan_module.so", "/usr/lib/nginx/modules/ndk_http_module.so")
+NCHAN_MODULE = pathlib.Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
 NCHAN_CONFIG = """
-%(modules)s
+load_module %(module)s;
 daemon off; master_process on; worker_processes 1; worker_rlimit_nofile 20000; user root;
 error_log %(folder)s/error.log; pid %(folder)s/pid;
 events { worker_connections 19990; }
@@ -181,15 +185,14 @@ http {
 @contextlib.contextmanager
 def nchan():
     program = support.installed("nginx", "nginx-light")
-    modules = [m for m in NCHAN_MODULES if pathlib.Path(m).exists()]
-    if NCHAN_MODULES[0] not in modules:
+    if not NCHAN_MODULE.exists():
         raise support.Absent("libnginx-mod-nchan is not installed (tools/setup bench)")
     port = free_port()
     with support.folder() as folder:
         config = folder / "nginx.conf"
-        config.write_text(NCHAN_CONFIG % {"modules": "".join("load_module %s;\n" % m for m in modules[:1]), "folder": folder, "port": port})
+        config.write_text(NCHAN_CONFIG % {"module": NCHAN_MODULE, "folder": folder, "port": port})
         with support.started(support.SERVER, program, "-p", folder, "-c", config, "-e", folder / "error.log") as process:
-            harness.wait_for("nginx listens\n", lambda: _listening(port) and _children(process.pid))
+            harness.wait_for("nginx listens", lambda: _listening(port) and _children(process.pid))
             try:
                 yield Server("nchan", _children(process.pid), "127.0.0.1:%d" % port, "127.0.0.1:%d" % port)
             finally:
