@@ -103,12 +103,15 @@ def merge(name, corpus):
 
 
 def main():
+    global BUILD
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--merge", action="store_true")
+    parser.add_argument("--build", type=pathlib.Path, default=BUILD, help="where the programs are, and what runs leave")
     parser.add_argument("names", nargs="*", metavar="NAME")
     arguments = parser.parse_args()
+    BUILD = arguments.build.resolve()
     chosen = targets(arguments.names)
     if not arguments.merge:
         return run(chosen, arguments.seconds, arguments.jobs)

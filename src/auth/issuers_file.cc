@@ -28,13 +28,11 @@ Result<IssuerSetting> ReadIssuer(const json& object, const std::string& name) {
       {"user_prefix", &setting.issuer.user_prefix},
       {"user_claim", &setting.issuer.user_claim},
       {"session_claim", &setting.issuer.session_claim}};
-  size_t known = 0;
   for (const auto& [member, out] : members) {
     auto it = object.find(member);
     if (it == object.end()) continue;
     if (!it->is_string()) return Bad(name + "." + member, "is not a string");
     *out = it->get<std::string>();
-    ++known;
   }
   for (const auto& [member, value] : object.items()) {
     bool is_known = false;

@@ -8,14 +8,38 @@
 #include "base/check.h"
 #include "base/ids.h"
 #include "envelope/encode.h"
+#include "galaxy/gateway/v1/edge.pb.h"
 #include "gateway/client_frame.h"
 #include "gateway/edge_request.h"
 
+namespace galaxy::push {
+namespace {
+
+void FuzzProto(std::string_view bytes) {
+  auto frame = ParseProtoClientFrame(bytes);
+  if (!frame) {
+    CHECK(!frame.error().message.empty());
+    return;
+  }
+  CHECK(IsValidUtf8(frame->token) && IsValidUtf8(frame->cursor));
+  ::galaxy::gateway::v1::ClientFrame written;
+  bool hello = frame->kind == ClientFrame::Kind::kHello;
+  (hello ? *written.mutable_hello()->mutable_token()
+         : *written.mutable_refresh()->mutable_token()) = frame->token;
+  if (hello) written.mutable_hello()->set_cursor(frame->cursor);
+  auto twice = ParseProtoClientFrame(written.SerializeAsString());
+  CHECK(twice && twice->kind == frame->kind);
+  CHECK(twice->token == frame->token && twice->cursor == frame->cursor);
+}
+
+}  // namespace
+}  // namespace galaxy::push
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace galaxy::push;
-  if (size < 1)
-    return 0;  // the corpus runner's first byte is a cut, which this target has no use for
-  std::string text(reinterpret_cast<const char*>(data) + 1, size - 1);
+  [[maybe_unused]] static const auto quiet = google::protobuf::SetLogHandler(nullptr);
+  std::string text(reinterpret_cast<const char*>(data), size);
+  FuzzProto(text);
   if (auto frame = ParseJsonClientFrame(text)) {
     CHECK(IsValidUtf8(frame->token) && IsValidUtf8(frame->cursor));
     bool hello = frame->kind == ClientFrame::Kind::kHello;
