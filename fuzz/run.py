@@ -25,10 +25,11 @@ def targets(names):
 
 
 def program(name, corpora, *options):
+    largest = max((path.stat().st_size for corpus in corpora for path in corpus.iterdir()), default=0)
     dictionary = ROOT / "fuzz" / "dictionaries" / (name + ".dict")
     if dictionary.exists():
         options += ("-dict=%s" % dictionary,)
-    return [str(BUILD / (name + "_fuzz")), "-timeout=20", "-rss_limit_mb=2048", "-max_len=%d" % INPUT_BYTES_MAX,
+    return [str(BUILD / (name + "_fuzz")), "-timeout=20", "-rss_limit_mb=2048", "-max_len=%d" % max(INPUT_BYTES_MAX, largest + largest // 8),
             "-artifact_prefix=%s/findings/%s-" % (BUILD, name), *options, *map(str, corpora)]
 
 
@@ -37,20 +38,24 @@ def fuzz(name, corpus, seconds):
     kept = BUILD / "corpus" / name
     kept.mkdir(parents=True, exist_ok=True)
     command = program(name, [kept, corpus], "-max_total_time=%d" % seconds, "-print_final_stats=1")
-    done = subprocess.run(["nice", "-n", "15", *command], capture_output=True, text=True, errors="replace")
-    log = done.stderr
-    (BUILD / "findings" / (name + ".log")).write_text(log)
+    said = BUILD / "findings" / (name + ".log")
+    with open(said, "w") as file:
+        process = subprocess.Popen(["nice", "-n", "15", *command], stdout=subprocess.DEVNULL, stderr=file)
+    _, status, used = os.wait4(process.pid, 0)
+    status = process.returncode = os.waitstatus_to_exitcode(status)
+    log = said.read_text(errors="replace")
     last = re.findall(r"^#(\d+)\s.*?cov: (\d+) ft: (\d+) corp: (\d+)", log, re.M)
     executed = re.search(r"stat::number_of_executed_units: (\d+)", log)
     found = re.search(r"Test unit written to (\S+)", log)
     return {
         "target": name,
         "seconds": seconds,
+        "processor_seconds": round(used.ru_utime + used.ru_stime),
         "executions": int(executed[1] if executed else last[-1][0] if last else 0),
         "edges": int(last[-1][1]) if last else 0,
         "inputs": int(last[-1][3]) if last else 0,
-        "found": None if done.returncode == 0 else found[1] if found else "exit status %d" % done.returncode,
-        "says": "" if done.returncode == 0 else what_it_says(log),
+        "found": None if status == 0 else found[1] if found else "exit status %d" % status,
+        "says": "" if status == 0 else what_it_says(log),
         "ended": datetime.datetime.now().isoformat(timespec="seconds"),
     }
 
@@ -69,8 +74,8 @@ def run(chosen, seconds, jobs):
             result = done.result()
             results.write(json.dumps(result) + "\n")
             results.flush()
-            print("%-18s %5d s  %10d executions  %6d edges  %s" % (
-                result["target"], result["seconds"], result["executions"], result["edges"],
+            print("%-18s %5d s (%d of a processor)  %10d executions  %6d edges  %s" % (
+                result["target"], result["seconds"], result["processor_seconds"], result["executions"], result["edges"],
                 "FOUND " + result["found"] if result["found"] else "nothing found"), flush=True)
             if result["found"]:
                 failed += 1
