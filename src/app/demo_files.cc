@@ -67,11 +67,12 @@ ServerTlsOptions DemoFiles::ServerTls() const {
 BackendAccessOptions DemoFiles::Access(std::string_view name) const {
   if (!tls_) return {};
   std::string base = Certificate(name);
-  return {.ca = Certificate("ca.crt"),
-          .certificate_file = base + ".crt",
-          .key_file = base + ".key",
-          .name = {},
-          .bearer_file = {}};
+  BackendAccessOptions access;
+  access.prefix = "backend-";
+  access.ca = Certificate("ca.crt");
+  access.certificate_file = base + ".crt";
+  access.key_file = base + ".key";
+  return access;
 }
 
 Result<std::unique_ptr<TlsFiles>> DemoFiles::Http1Client(std::string_view name) const {

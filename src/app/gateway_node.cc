@@ -78,14 +78,22 @@ Status GatewayNode::OpenAdmin(Loop& loop, const GatewayNodeOptions& options) {
   return admin_.Open(loop, options.admin, *roles_, watch_);
 }
 
-Status GatewayNode::ReadApp(const GatewayNodeOptions& options, GatewayConfig& config) {
+Status GatewayNode::OpenApp(const GatewayNodeOptions& options, GatewayConfig& config) {
   if (options.app.empty()) return {};
   Result<ServerUrl> url = ServerUrl::Parse(options.app);
-  if (!url || url->scheme != "http" || url->target != "/") {
+  bool http = url && (url->scheme == "http" || url->scheme == "https") && url->target == "/";
+  if (!http) {
     return Fail(Code::kInvalidArgument,
-                "option app: \"" + options.app + "\" is not http://HOST:PORT", "app");
+                "option app: \"" + options.app + "\" is not http:// or https://HOST:PORT", "app");
   }
-  if (Status ok = CheckPlaintext("app", url->address, options.plaintext); !ok) return ok;
+  if (!url->tls() && !options.app_tls.empty()) {
+    return Fail(Code::kInvalidArgument,
+                "option app: the options --app-ca, --app-cert, --app-key and --app-name need "
+                "https://",
+                "app");
+  }
+  if (Status ok = CheckPlaintext("app", url->address, options.plaintext, url->tls()); !ok)
+    return ok;
   const std::string& prefix = options.proxy.prefix;
   if (!prefix.starts_with('/') || !prefix.ends_with('/') || prefix == "/" ||
       prefix.starts_with("/v1/") || prefix.starts_with("/.well-known/")) {
@@ -96,6 +104,13 @@ Status GatewayNode::ReadApp(const GatewayNodeOptions& options, GatewayConfig& co
   }
   config.app = options.proxy;
   config.app->app = url->address;
+  if (!url->tls()) return {};
+  auto files = OpenClientTls(options.app_tls, {"http/1.1"});
+  if (!files) return std::unexpected(files.error());
+  app_tls_ = std::move(*files);
+  config.app->tls = app_tls_->source();
+  config.app->tls_name = options.app_tls.name;
+  watch_.Add("certificate for the application", app_tls_.get());
   return {};
 }
 
@@ -106,7 +121,7 @@ Status GatewayNode::Open(Loop& loop, const GatewayNodeOptions& options) {
   GatewayConfig config = options.config;
   config.refuse_unknown = options.on_unknown == "refuse";
   if (Status ok = OpenTls(options, config); !ok) return ok;
-  if (Status ok = ReadApp(options, config); !ok) return ok;
+  if (Status ok = OpenApp(options, config); !ok) return ok;
   auto gateway = Gateway::Open(loop, std::move(config), std::move(*keys));
   if (!gateway) return std::unexpected(gateway.error());
   gateway_ = std::move(*gateway);

@@ -31,7 +31,7 @@ class GatewayNode {
   Status Open(Loop& loop, const GatewayNodeOptions& options);
   Status OpenTls(const GatewayNodeOptions& options, GatewayConfig& config);
   Status OpenAdmin(Loop& loop, const GatewayNodeOptions& options);
-  static Status ReadApp(const GatewayNodeOptions& options, GatewayConfig& config);
+  Status OpenApp(const GatewayNodeOptions& options, GatewayConfig& config);
   Status Ready() const;
   Result<std::string> SessionsJson(const RequestHead& request) const;
 
@@ -40,6 +40,7 @@ class GatewayNode {
   std::unique_ptr<TlsFiles> tls_;
   std::unique_ptr<RolesFile> roles_;
   OpenedAccess backend_;
+  std::unique_ptr<TlsFiles> app_tls_;
   std::unique_ptr<Gateway> gateway_;
   AdminPort admin_;
 };

@@ -192,10 +192,12 @@ void AddIdentityOptions(OptionTable& table, GatewayConfig& config) {
 
 void AddAppOptions(OptionTable& table, GatewayNodeOptions& options) {
   table.Text({.name = "app",
-              .text = "The application's HTTP server: authenticated requests under --app-prefix go "
-                      "on to it (docs/edge-protocol.md, \"The request proxy\").",
+              .text = "The application's HTTP server, http:// or https://: authenticated requests "
+                      "under --app-prefix go on to it (docs/edge-protocol.md, \"The request "
+                      "proxy\").",
               .placeholder = "URL"},
              options.app);
+  AddAppTlsOptions(table, options.app_tls);
   table.Text({.name = "app-prefix",
               .text = "The paths that go on to the application, unchanged.",
               .fallback = "/api/"},

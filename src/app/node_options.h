@@ -41,7 +41,8 @@ struct GatewayNodeOptions {
   std::string roles_file;            // of the admin port; empty: no roles
   std::string on_unknown = "admit";  // docs/semantics.md 9.3
   ServerTlsOptions tls;              // of the clients' port
-  std::string app;                   // http://HOST:PORT; empty: no request proxy
+  std::string app;                   // http:// or https://HOST:PORT; empty: no request proxy
+  ClientTlsOptions app_tls;          // with https
   ProxyOptions proxy;
   BackendAccessOptions backend;
   bool plaintext = false;

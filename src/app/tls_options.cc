@@ -13,6 +13,23 @@ std::unexpected<Error> Wrong(std::string_view option, std::string_view what) {
               std::string(option));
 }
 
+void AddClientTlsOptions(OptionTable& table, std::string_view ca_text, const std::string& server,
+                         const std::string& address, ClientTlsOptions& options) {
+  const std::string& prefix = options.prefix;
+  table.Text({.name = prefix + "ca", .text = std::string(ca_text), .placeholder = "FILE"},
+             options.ca);
+  table.Text({.name = prefix + "cert",
+              .text = "The client certificate to show " + server + ", PEM.",
+              .placeholder = "FILE"},
+             options.certificate_file);
+  table.Text({.name = prefix + "key", .text = "Its private key, PEM.", .placeholder = "FILE"},
+             options.key_file);
+  table.Text({.name = prefix + "name",
+              .text = "The name that the certificate of " + server +
+                      " must have; without it the host of --" + address + "."},
+             options.name);
+}
+
 }  // namespace
 
 void AddServerTlsOptions(OptionTable& table, std::string_view prefix, std::string_view who,
@@ -48,22 +65,20 @@ Result<std::unique_ptr<TlsFiles>> OpenServerTls(const ServerTlsOptions& options)
                                                   .ca_file = options.ca_file});
 }
 
+void AddAppTlsOptions(OptionTable& table, ClientTlsOptions& options) {
+  options.prefix = "app-";
+  AddClientTlsOptions(table,
+                      "With https://: the CAs that may sign the application's certificate, PEM; "
+                      "without it, or with system, those that the system trusts.",
+                      "the application", "app", options);
+}
+
 void AddBackendAccessOptions(OptionTable& table, bool with_bearer, BackendAccessOptions& options) {
-  table.Text({.name = "backend-ca",
-              .text = "Speak TLS to the backend, whose certificate a CA in this PEM file has "
+  options.prefix = "backend-";
+  AddClientTlsOptions(table,
+                      "Speak TLS to the backend, whose certificate a CA in this PEM file has "
                       "signed; system: one that the system trusts.",
-              .placeholder = "FILE"},
-             options.ca);
-  table.Text({.name = "backend-cert",
-              .text = "The client certificate to show the backend, PEM.",
-              .placeholder = "FILE"},
-             options.certificate_file);
-  table.Text({.name = "backend-key", .text = "Its private key, PEM.", .placeholder = "FILE"},
-             options.key_file);
-  table.Text({.name = "backend-name",
-              .text = "The name that the backend's certificate must have; without it the host of "
-                      "--backend."},
-             options.name);
+                      "the backend", "backend", options);
   if (!with_bearer) return;
   table.Text({.name = "backend-bearer",
               .text = "A file with the bearer key to show the backend.",
@@ -76,6 +91,20 @@ void AddBackendClientOptions(OptionTable& table, Address& backend, BackendAccess
       {.name = "backend", .text = "The backend's --listen address.", .fallback = "127.0.0.1:7400"},
       backend);
   AddBackendAccessOptions(table, /*with_bearer=*/true, options);
+}
+
+Result<std::unique_ptr<TlsFiles>> OpenClientTls(const ClientTlsOptions& options,
+                                                std::vector<std::string> alpn) {
+  const std::string certificate = options.prefix + "cert", key = options.prefix + "key";
+  if (options.certificate_file.empty() != options.key_file.empty()) {
+    return Wrong(options.key_file.empty() ? key : certificate,
+                 "is missing: --" + certificate + " and --" + key + " go together");
+  }
+  return TlsFiles::Open(TlsFiles::Side::kClient,
+                        {.certificate_file = options.certificate_file,
+                         .key_file = options.key_file,
+                         .ca_file = options.ca == kSystem ? "" : options.ca,
+                         .alpn = std::move(alpn)});
 }
 
 Result<OpenedAccess> OpenBackendAccess(const BackendAccessOptions& options) {
@@ -94,15 +123,7 @@ Result<OpenedAccess> OpenBackendAccess(const BackendAccessOptions& options) {
       return Wrong("backend-ca", "is missing: without it the backend is spoken to in plaintext");
     return opened;
   }
-  if (options.certificate_file.empty() != options.key_file.empty()) {
-    return Wrong(options.key_file.empty() ? "backend-key" : "backend-cert",
-                 "is missing: --backend-cert and --backend-key go together");
-  }
-  auto files =
-      TlsFiles::Open(TlsFiles::Side::kClient, {.certificate_file = options.certificate_file,
-                                               .key_file = options.key_file,
-                                               .ca_file = options.ca == kSystem ? "" : options.ca,
-                                               .alpn = {"h2"}});
+  auto files = OpenClientTls(options, {"h2"});
   if (!files) return std::unexpected(files.error());
   opened.files = std::move(*files);
   opened.access.tls = opened.files->source();

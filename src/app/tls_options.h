@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "client/backend_access.h"
 #include "net/tls_files.h"
@@ -25,13 +26,28 @@ void AddServerTlsOptions(OptionTable& table, std::string_view prefix, std::strin
 // Null when it is not enabled. kInvalidArgument names the option.
 Result<std::unique_ptr<TlsFiles>> OpenServerTls(const ServerTlsOptions& options);
 
-// Of a client of the backend: --backend-ca, --backend-cert, --backend-key, --backend-name and, with
-// `with_bearer`, --backend-bearer.
-struct BackendAccessOptions {
+// Of a client of a server: --backend-ca, --backend-cert, --backend-key, --backend-name, or with
+// another `prefix` than "backend-".
+struct ClientTlsOptions {
+  std::string prefix;
   std::string ca;  // a file, or "system"
   std::string certificate_file;
   std::string key_file;
   std::string name;
+  // Nothing was given.
+  bool empty() const {
+    return ca.empty() && certificate_file.empty() && key_file.empty() && name.empty();
+  }
+};
+// kInvalidArgument names the option.
+Result<std::unique_ptr<TlsFiles>> OpenClientTls(const ClientTlsOptions& options,
+                                                std::vector<std::string> alpn);
+
+// Of the gateway's client of the application: --app-ca, --app-cert, --app-key, --app-name.
+void AddAppTlsOptions(OptionTable& table, ClientTlsOptions& options);
+
+// Of a client of the backend: those above and, with `with_bearer`, --backend-bearer.
+struct BackendAccessOptions : ClientTlsOptions {
   std::string bearer_file;
   bool tls() const { return !ca.empty(); }
 };

@@ -13,6 +13,8 @@ namespace galaxy::push {
 // The request proxy (docs/edge-protocol.md).
 struct ProxyOptions {
   Address app;                   // the application's HTTP/1.1 server
+  TlsSource tls;                 // none: plaintext
+  std::string tls_name;          // whom it must prove to be; empty: the address's host
   std::string prefix = "/api/";  // paths that begin with it go on, unchanged
   bool while_stale = false;      // docs/semantics.md 9.2: serve although nobody can be vouched for
   uint64_t connect_timeout_ms = 5'000;

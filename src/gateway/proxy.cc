@@ -14,6 +14,8 @@ Proxy::Proxy(Loop& loop, ProxyOptions options, const RevokedSet& revoked, Hooks 
   HttpClientLimits limits;
   limits.connect_timeout_ms = options_.connect_timeout_ms;
   limits.window_bytes = options_.window_bytes;
+  limits.socket.tls = options_.tls;
+  limits.socket.tls_name = options_.tls_name;
   app_ = HttpClient::NewHttp1(loop, options_.app, limits);
 }
 

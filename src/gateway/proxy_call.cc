@@ -80,8 +80,10 @@ void ProxyCall::OnBody(std::string_view bytes) {
 
 void ProxyCall::OnBodyEnd() {
   if (over_ || complete_) return;
+  upload_.SetTrailers(TrailersToApplication(exchange_.trailers()));
   upload_.End();
-  if (!began_) return Begin(nullptr);
+  // Trailers need chunks, also behind an empty body.
+  if (!began_) return Begin(upload_.has_trailers() ? &upload_ : nullptr);
   if (request_) request_->Wake();
 }
 

@@ -37,6 +37,9 @@ class ProxyCall final : public ExchangeHandler {
    public:
     explicit Buffer(std::function<void(size_t)> credit) : credit_(std::move(credit)) {}
     State Pull(size_t bytes_max, SliceList& out) override;
+    Headers Trailers() override { return std::move(trailers_); }
+    void SetTrailers(Headers trailers) { trailers_ = std::move(trailers); }
+    bool has_trailers() const { return !trailers_.empty(); }
     void Add(std::string_view bytes) { waiting_.push_back(Slice::Own(std::string(bytes))); }
     // Whoever was to pull does not come any more: all that waits gets its credit.
     void Discard();
@@ -49,6 +52,7 @@ class ProxyCall final : public ExchangeHandler {
    private:
     std::deque<Slice> waiting_;
     bool ended_ = false;
+    Headers trailers_;
     std::function<void(size_t)> credit_;
     std::function<void()> then_;
   };

@@ -32,6 +32,13 @@ constexpr std::string_view kOurPrefix = "x-galaxy-";
 constexpr std::array<std::string_view, 6> kEndFields = {"host",   "content-length", "authorization",
                                                         "cookie", "content-type",   "origin"};
 
+// What would change where a message goes, how it is read or who sent it (RFC 9110 6.5.1): such a
+// field comes before the body or not at all.
+constexpr std::array<std::string_view, 14> kNoTrailers = {
+    "host",          "content-length", "authorization", "cookie",       "content-type",
+    "origin",        "content-range",  "expect",        "set-cookie",   "content-encoding",
+    "cache-control", "max-forwards",   "range",         "if-none-match"};
+
 template <size_t N>
 bool IsAmong(const std::array<std::string_view, N>& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
@@ -41,6 +48,12 @@ std::string WithDashes(std::string_view name) {
   std::string text(name);
   std::replace(text.begin(), text.end(), '_', '-');
   return text;
+}
+
+// Of one hop, or a look-alike: CGI reads "transfer_encoding" as Transfer-Encoding.
+bool IsHopField(std::string_view name) {
+  std::string text = WithDashes(name);
+  return IsAmong(kHopFields, text) || (text == "content-length" && name != text);
 }
 
 bool IsIdentityField(std::string_view name) {
@@ -106,6 +119,9 @@ std::string RandomHex(size_t bytes) {
 Result<RequestHead> ToApplication(const RequestHead& request, const ClientIdentity& who,
                                   std::string_view request_id, std::string_view traceparent) {
   if (Status status = CheckPath(request.path); !status) return std::unexpected(status.error());
+  if ((request.path + request.query).find('#') != std::string::npos) {
+    return Fail(Code::kBadRequest, "the target has a fragment", "path");
+  }
   if (!FitsField(who.user_id) || !FitsField(who.session_id)) {
     return Fail(Code::kBadRequest, "the token's user or session cannot stand in a header field",
                 "authorization");
@@ -124,8 +140,7 @@ Result<RequestHead> ToApplication(const RequestHead& request, const ClientIdenti
                    .authority = request.authority};
   std::string cookies;
   for (const HeaderField& field : request.headers.fields()) {
-    bool dropped = IsAmong(kHopFields, field.name) || IsIdentityField(field.name) ||
-                   field.name == "host" ||
+    bool dropped = IsHopField(field.name) || IsIdentityField(field.name) || field.name == "host" ||
                    std::find(nominated.begin(), nominated.end(), field.name) != nominated.end();
     if (dropped) continue;
     if (field.name != "cookie") {
@@ -143,6 +158,16 @@ Result<RequestHead> ToApplication(const RequestHead& request, const ClientIdenti
   head.headers.Add("x-forwarded-proto", request.scheme.empty() ? "http" : request.scheme);
   head.headers.Add("via", (request.version == 20 ? "2.0" : "1.1") + std::string(" galaxy-push"));
   return head;
+}
+
+Headers TrailersToApplication(const Headers& trailers) {
+  Headers out;
+  for (const HeaderField& field : trailers.fields()) {
+    bool dropped = IsHopField(field.name) || IsIdentityField(field.name) ||
+                   IsAmong(kNoTrailers, WithDashes(field.name));
+    if (!dropped) out.Add(field.name, field.value);
+  }
+  return out;
 }
 
 ResponseHead ToClient(const ResponseHead& response) {

@@ -18,10 +18,14 @@ namespace galaxy::push {
 // gone; who the client is, where it came from and the ids of the request are set.
 //   kBadRequest   the path has segments "." or ".." (also before ';') or an encoded slash or
 //                 backslash, so that the application could read it as one outside the prefix;
-//                 Connection names a field that must not be dropped; or the ids of `who` would
-//                 change as a field's value.
+//                 Connection names a field that must not be dropped; the target has a fragment,
+//                 which HTTP/2 lets through; or the ids of `who` would change as a field's value.
 Result<RequestHead> ToApplication(const RequestHead& request, const ClientIdentity& who,
                                   std::string_view request_id, std::string_view traceparent);
+
+// What of a request's trailers goes on: nothing that frames, routes, authenticates or identifies
+// (RFC 9110 6.5.1), under no spelling.
+Headers TrailersToApplication(const Headers& trailers);
 
 // The head that goes back to the client.
 ResponseHead ToClient(const ResponseHead& response);

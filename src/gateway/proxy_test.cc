@@ -161,6 +161,26 @@ TEST_F(ProxyTest, BodiesStreamBothWaysWithTrailersBack) {
   EXPECT_NE(end.find("x-checksum: 17"), std::string::npos) << end;
 }
 
+TEST_F(ProxyTest, TrailersOfARequestGoOnButForThoseThatMeanMore) {
+  // semantics.md 10.4
+  auto client = Ask("POST /api/turn", "Transfer-Encoding: chunked\r\n",
+                    "5\r\nhello\r\n0\r\nDigest: abc\r\nX-Galaxy-User-Id: eve\r\n"
+                    "X_Galaxy_User_Id: eve\r\nContent-Type: text/x\r\nTransfer_Encoding: x\r\n"
+                    "Set-Cookie: a=b\r\n\r\n");
+  Arrives();
+  TurnUntil(loop_, [&] { return app_.last->ended; });
+  EXPECT_EQ(app_.last->body, "hello");
+  EXPECT_EQ(app_.exchange().trailers().fields(), (std::vector<HeaderField>{{"digest", "abc"}}));
+}
+
+TEST_F(ProxyTest, TrailersBehindAnEmptyBodyGoOnInChunks) {
+  auto client = Ask("POST /api/turn", "Transfer-Encoding: chunked\r\n", "0\r\nDigest: abc\r\n\r\n");
+  Arrives();
+  TurnUntil(loop_, [&] { return app_.last->ended; });
+  EXPECT_EQ(FieldOf(app_.exchange().trailers(), "digest"), "abc");
+  EXPECT_EQ(FieldOf(app_.last->head.headers, "transfer-encoding"), "chunked");
+}
+
 TEST_F(ProxyTest, WhatTheApplicationDoesNotReadWaitsWithTheClient) {
   app_.reads = false;
   constexpr size_t kBytes = 20'000'000;

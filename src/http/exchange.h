@@ -25,6 +25,9 @@ class BodySource {
   virtual ~BodySource() = default;
   // Appends slices of at most `bytes_max` bytes in all to `out`.
   virtual State Pull(size_t bytes_max, SliceList& out) = 0;
+  // After kEnd, of a request to a server: the fields that follow the body where it goes in chunks
+  // (RFC 9110 6.5), and not otherwise. A response has Exchange::Finish() for them.
+  virtual Headers Trailers() { return {}; }
 };
 
 // The application's half of an exchange.
@@ -68,6 +71,11 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   // A response whose body comes from `source` (which the caller keeps alive until the exchange
   // ends) or, when null, ends with Finish(). The head goes out at once.
   virtual void SendHead(ResponseHead head, BodySource* source) = 0;
+  // What followed the request body (RFC 9110 6.5); from OnBodyEnd() on.
+  virtual const Headers& trailers() const {
+    static const Headers none;
+    return none;
+  }
   // The source has more after kWait.
   virtual void Wake() = 0;
   // Ends the response body where it stands and sends the trailers (HTTP/1.1: only when chunked).

@@ -218,7 +218,7 @@ bool Call::PullOnce() {
   sent_ = true;
   if (!remaining_) {
     std::string last;
-    AppendLastChunk(last, {});
+    AppendLastChunk(last, source_->Trailers());
     out_.AppendCopy(last);
   }
   return false;
@@ -279,6 +279,9 @@ void Call::HeadArrived() {
   if (head.status / 100 == 1 && head.status != 101) {  // interim: the answer is still to come
     parser_ = Http1Parser::ForResponse(kResponseLimits, *this, head_.method == "HEAD");
     return;
+  }
+  if (head.status == 101) {  // nobody asked for another protocol (RFC 9110 15.2.2)
+    return Fail({Code::kInternal, "the server's answer is malformed: it switches protocols", {}});
   }
   handler_->OnHead(head);
   if (handler_ && done) Complete();

@@ -134,6 +134,8 @@ void Http1Connection::OnParsedBody(std::string_view bytes) {
 }
 
 void Http1Connection::RequestRead() {
+  if (exchange_ && !parser_->trailers().empty())
+    exchange_->received_trailers_ = std::make_unique<const Headers>(parser_->trailers());
   parser_.reset();
   unconsumed_ = 0;
   read_timer_.Cancel();

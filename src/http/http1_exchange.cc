@@ -140,6 +140,10 @@ const RequestHead& Http1Exchange::request() const {
   return request_ ? *request_ : forgotten;
 }
 
+const Headers& Http1Exchange::trailers() const {
+  return received_trailers_ ? *received_trailers_ : Exchange::trailers();
+}
+
 void Http1Exchange::ForgetRequest() { request_.reset(); }
 
 Result<Exchange::Upgraded> Http1Exchange::Upgrade(ResponseHead head) {

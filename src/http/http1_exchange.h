@@ -22,6 +22,7 @@ class Http1Exchange final : public Exchange {
   }
 
   const RequestHead& request() const override;
+  const Headers& trailers() const override;
   Loop& loop() override { return loop_; }
   bool open() const override { return open_; }
   void SetHandler(std::unique_ptr<ExchangeHandler> handler) override;
@@ -57,6 +58,7 @@ class Http1Exchange final : public Exchange {
   BodySource* source_ = nullptr;
   Headers trailers_;
   std::unique_ptr<const Error> aborted_;
+  std::unique_ptr<const Headers> received_trailers_;
   uint64_t remaining_ = 0;  // kLength
   int version_ = 11;
   Framing framing_ = Framing::kNone;

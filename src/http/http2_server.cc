@@ -1,3 +1,5 @@
+#include <nghttp2/nghttp2.h>
+
 #include <algorithm>
 #include <cctype>
 #include <utility>
@@ -72,6 +74,9 @@ class Http2Exchange final : public Exchange, public Http2Stream {
 
   // Exchange
   const RequestHead& request() const override { return request_; }
+  const Headers& trailers() const override {
+    return received_trailers_ ? *received_trailers_ : Exchange::trailers();
+  }
   Loop& loop() override { return loop_; }
   bool open() const override { return attached(); }
   void SetHandler(std::unique_ptr<ExchangeHandler> handler) override {
@@ -94,6 +99,7 @@ class Http2Exchange final : public Exchange, public Http2Stream {
   // Http2Stream
   void OnField(Block block, std::string_view name, std::string_view value) override;
   bool OnFieldsEnd(Block block) override;
+  void TrailersReceived();
   void OnData(std::string_view bytes) override;
   void OnEndStream() override;
   void OnStreamClosed(bool clean, const Error& error) override;
@@ -103,6 +109,8 @@ class Http2Exchange final : public Exchange, public Http2Stream {
   Loop& loop_;
   ServerContext context_;
   HeadBuilder builder_;
+  std::unique_ptr<HeadBuilder> trailers_builder_;  // null until one comes
+  std::unique_ptr<const Headers> received_trailers_;
   RequestHead request_;
   std::unique_ptr<ExchangeHandler> handler_;
   StringSource body_;
@@ -111,11 +119,16 @@ class Http2Exchange final : public Exchange, public Http2Stream {
 };
 
 void Http2Exchange::OnField(Block block, std::string_view name, std::string_view value) {
-  if (block == Block::kHead) builder_.Add(context_.limits, name, value);
+  if (block == Block::kHead) return builder_.Add(context_.limits, name, value);
+  if (!trailers_builder_) trailers_builder_ = std::make_unique<HeadBuilder>();
+  trailers_builder_->Add(context_.limits, name, value);
 }
 
 bool Http2Exchange::OnFieldsEnd(Block block) {
-  if (block == Block::kTrailers) return true;
+  if (block == Block::kTrailers) {
+    TrailersReceived();
+    return true;
+  }
   if (builder_.over_limit()) {
     ++context_.stats.refused_total;
     Respond({.status = 431, .headers = {}}, "The request head is over a limit.\n");
@@ -128,6 +141,16 @@ bool Http2Exchange::OnFieldsEnd(Block block) {
   ++context_.stats.requests_total;
   context_.handler.OnRequest(*this);
   return true;
+}
+
+void Http2Exchange::TrailersReceived() {
+  std::unique_ptr<HeadBuilder> builder = std::exchange(trailers_builder_, nullptr);
+  if (!builder) return;
+  if (builder->over_limit()) {
+    ++context_.stats.refused_total;
+    return ResetStream(NGHTTP2_ENHANCE_YOUR_CALM);
+  }
+  received_trailers_ = std::make_unique<const Headers>(builder->Take().headers);
 }
 
 void Http2Exchange::OnData(std::string_view bytes) {
