@@ -16,9 +16,9 @@ def growth_gateways(m):
         memory.setdefault(readers, []).append(peak)
         return {"backend": cpu * 1e6 / events}
     series = m.curve(counts, measure)
-    m.plot("growth_gateways_cpu", "Backend CPU per event against gateways", "gateways", "µs CPU/event, publish and push", series, straight=True)
+    m.plot("contract-gateways-cpu", "Backend CPU per event against gateways", "gateways", "µs CPU/event, publish and push", series, straight=True)
     peaks = [(x, support.median(values)) for x, values in memory.items()]
-    m.plot("growth_gateways_memory", "Backend memory against gateways", "gateways", "MiB, peak of RSS", {"backend": peaks})
+    m.plot("contract-gateways-memory", "Backend memory against gateways", "gateways", "MiB, peak of RSS", {"backend": peaks})
     m.reach("memory with the most gateways, times that with one", peaks[-1][1] / peaks[0][1], at_most=1.1)
 
 
@@ -38,8 +38,8 @@ def of_payload(payload, bytes_max):
 def growth_payload(m):
     sizes = m.count((64, 256, 1024, 4096, 16_384, 65_536), (64, 1024, 65_536))
     series = m.curve(sizes, lambda payload: of_payload(payload, m.count(256, 4) * support.MIB))
-    m.plot("growth_payload", "CPU per event against payload", "payload, bytes", "µs CPU/event", series, straight=True)
-    m.plot("growth_payload_log", "The same on logarithmic axes", "payload, bytes", "µs CPU/event", series, log_x=True, log_y=True)
+    m.plot("contract-payload", "CPU per event against payload", "payload, bytes", "µs CPU/event", series, straight=True)
+    m.plot("contract-payload-log", "The same on logarithmic axes", "payload, bytes", "µs CPU/event", series, log_x=True, log_y=True)
 
 
 def of_ring(mib, events):
@@ -67,6 +67,6 @@ def growth_ring(m):
     sizes, events = m.count((16, 64, 256, 512, 1024), (2, 4)), m.count(200_000, 5_000)
     series = m.curve(sizes, lambda mib: of_ring(mib, events))
     memory = {"backend": series.pop("memory")}
-    m.plot("growth_ring_cpu", "Backend CPU per event against the size of a full ring", "ring, MiB", "µs CPU/event", series, log_x=True)
-    m.plot("growth_ring_memory", "Backend memory against the size of a full ring", "ring, MiB", "MiB, peak of RSS", memory, straight=True)
+    m.plot("contract-ring-cpu", "Backend CPU per event against the size of a full ring", "ring, MiB", "µs CPU/event", series, log_x=True)
+    m.plot("contract-ring-memory", "Backend memory against the size of a full ring", "ring, MiB", "MiB, peak of RSS", memory, straight=True)
     m.reach("publish with the largest ring, times that with the smallest", series["publish"][-1][1] / series["publish"][0][1], at_most=1.5)

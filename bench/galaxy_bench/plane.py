@@ -17,8 +17,8 @@ def publish(backend, events, cpu, payload=PAYLOAD, streams=4, **more):
 
 
 def ring_bytes(events, payload=PAYLOAD):
-    """A ring that holds so many, with what their keys take, and a reserve."""
-    return max(64 * support.MIB, int(events * (payload + 88 + 160) * 1.3))
+    """A ring that holds so many, with what their keys take, and a reserve: large entries leave a part of a segment empty."""
+    return 64 * support.MIB + int(events * (payload + 88 + 160) * (1.3 if payload < 4096 else 2))
 
 
 class SseClient:
@@ -42,6 +42,8 @@ class SseClient:
             if not more:
                 raise RuntimeError("the gateway closed the stream of %s: %r" % (self.user, self.text[-300:]))
             self.text = self.text[-1000:] + more
+            if b'{"gap"' in self.text:
+                raise RuntimeError("the gateway has a gap: a ring was too small for what waited")
         self.text = b""
 
     def close(self):
@@ -71,10 +73,20 @@ def waiting_events(backend, gateway, keys, events, publisher_cpu, payload=PAYLOA
         span = support.Span(backend=backend.process.pid, gateway=gateway.process.pid)
     finally:
         gateway.process.send_signal(signal.SIGCONT)
-    client.until(b'{"event"')
+    try:
+        client.until(b'{"event"')
+    except (OSError, RuntimeError) as error:
+        raise RuntimeError("the last event did not come: %s; the gateway says: %s" % (error, ends(gateway)))
     span.stop()
     client.close()
     came = gateway.metric("galaxy_push_feed_entries_total") - before
     if came < events:
         raise RuntimeError("of %d events %d came" % (events, came))
     return span
+
+
+def ends(gateway):
+    """What a gateway counted of connections and feeds that ended."""
+    lines = harness.get(gateway.admin, "/metrics").text.splitlines()
+    return ", ".join(line for line in lines if not line.startswith("#") and not line.endswith(" 0") and any(
+        word in line for word in ("closed", "reset", "gap", "refused", "ends_total", "dropped")))

@@ -96,6 +96,7 @@ def plot_svg(plot, path):
         return False
     matplotlib.use("svg")
     matplotlib.rcParams["svg.hashsalt"] = plot["id"]  # the same figures, the same file
+    matplotlib.rcParams["svg.fonttype"] = "none"  # text stays text
     from matplotlib import pyplot
     figure, axes = pyplot.subplots(figsize=(7, 3.6), layout="constrained")
     for label, points in plot["series"].items():
