@@ -15,6 +15,13 @@ std::string Trimmed(std::string text) {
   return text.substr(0, end == std::string::npos ? 0 : end + 1);
 }
 
+TransportKind TransportNamed(std::string_view name) {
+  if (name == "ws-pb") return TransportKind::kWebSocketProto;
+  if (name == "sse") return TransportKind::kSse;
+  if (name == "sse-h2") return TransportKind::kSseHttp2;
+  return name == "grpc" ? TransportKind::kGrpc : TransportKind::kWebSocket;
+}
+
 // Prints what a listener receives, and keeps the cursor in a file.
 class ListenRun final : public EventListenerHandler {
  public:
@@ -100,13 +107,18 @@ class ListenRun final : public EventListenerHandler {
 class ListenCommand final : public Command {
  public:
   ListenCommand() {
-    table_.Text(
-        {.name = "url",
-         .text =
-             "The gateway: ws:// or wss://HOST:PORT, the path is /v1/events unless it is given.",
-         .fallback = "ws://127.0.0.1:7410/v1/events",
-         .placeholder = "URL"},
-        listener_.url);
+    table_.Text({.name = "transport",
+                 .text = "How to connect: WebSocket with JSON or protobuf, SSE over HTTP/1.1 or "
+                         "HTTP/2, gRPC.",
+                 .fallback = "ws",
+                 .choices = {"ws", "ws-pb", "sse", "sse-h2", "grpc"}},
+                transport_);
+    table_.Text({.name = "url",
+                 .text = "The gateway: ws:// or wss://HOST:PORT, for every transport; the path is "
+                         "/v1/events unless it is given.",
+                 .fallback = "ws://127.0.0.1:7410/v1/events",
+                 .placeholder = "URL"},
+                listener_.url);
     table_.Text({.name = "token",
                  .text = "The client's token; other users of this machine can see it, prefer "
                          "--token-file.",
@@ -158,7 +170,8 @@ class ListenCommand final : public Command {
            "    galaxy-push listen --url ws://127.0.0.1:7410/v1/events --token-file phone.token "
            "\\\n"
            "        --jwks http://127.0.0.1:7410/.well-known/jwks.json --state-file phone.cursor\n"
-           "    galaxy-push listen --token-file phone.token --count 1\n\n"
+           "    galaxy-push listen --token-file phone.token --count 1\n"
+           "    galaxy-push listen --token-file phone.token --transport grpc\n\n"
            "Exit status: 0 ended by --count or a signal, 1 it could not go on, 3 the token was "
            "refused or\nhas expired (verdict reauthenticate), 4 the session was revoked (verdict "
            "never), 5 ended like 0\nbut an event did not verify.\n";
@@ -173,16 +186,19 @@ class ListenCommand final : public Command {
       Result<std::string> kept = ReadFile(state_file_);
       if (kept) listener_.cursor = Trimmed(std::move(*kept));
     }
-    std::unique_ptr<TlsFiles> ca;
-    if (!ca_file_.empty()) {
+    listener_.transport = TransportNamed(transport_);
+    std::vector<std::unique_ptr<TlsFiles>> ca;
+    for (auto [source, protocol] :
+         {std::pair(&listener_.tls, "http/1.1"), std::pair(&listener_.tls_http2, "h2")}) {
+      if (ca_file_.empty()) break;
       auto files =
-          TlsFiles::Open(TlsFiles::Side::kClient, {.ca_file = ca_file_, .alpn = {"http/1.1"}});
+          TlsFiles::Open(TlsFiles::Side::kClient, {.ca_file = ca_file_, .alpn = {protocol}});
       if (!files) {
         Complain("listen", files.error().message);
         return kExitUsage;
       }
-      ca = std::move(*files);
-      listener_.tls = ca->source();
+      *source = (*files)->source();
+      ca.push_back(std::move(*files));
     }
     auto run = ToolRun::Create();
     if (!run) {
@@ -212,7 +228,7 @@ class ListenCommand final : public Command {
 
   OptionTable table_{"listen"};
   ListenerOptions listener_;
-  std::string token_, token_file_, state_file_, ca_file_;
+  std::string transport_, token_, token_file_, state_file_, ca_file_;
   uint64_t count_ = 0;
 };
 

@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "client/backoff.h"
+#include "client/listener_transport.h"
 #include "client/reconnect.h"
-#include "client/websocket_client.h"
 #include "http/text_source.h"
 #include "http/url.h"
 #include "net/loop.h"
@@ -14,13 +14,11 @@
 namespace galaxy::push {
 namespace {
 
-constexpr std::string_view kSubprotocol = "galaxy.push.v1";
-
 //   Fetching keys ──▶ Connecting ──▶ Open ──▶ Waiting ──▶ Connecting …
 //                                     │ ▲
 //                        unknown kid  ▼ │ keys
 //                                   Paused
-class ListenerImpl final : public EventListener, WebSocketClientHandler {
+class ListenerImpl final : public EventListener, ListenerTransportHandler {
  public:
   ListenerImpl(Loop& loop, ListenerOptions options, ServerUrl url, std::unique_ptr<TextSource> keys,
                TokenSource token, EventListenerHandler& handler)
@@ -44,8 +42,14 @@ class ListenerImpl final : public EventListener, WebSocketClientHandler {
     refused_token_.clear();
     handler_.OnState("connecting", url_.address.ToString());
     session_.BeginConnection();
-    socket_ = WebSocketClient::Start(loop_, url_, options_.tls, {std::string(kSubprotocol)}, {},
-                                     options_.connect_timeout_ms, *this);
+    bool http2 = NeedsHttp2(options_.transport);
+    transport_ = ListenerTransport::Connect(loop_, options_.transport,
+                                            {.url = url_,
+                                             .tls = http2 ? options_.tls_http2 : options_.tls,
+                                             .token = token_,
+                                             .cursor = session_.cursor(),
+                                             .timeout_ms = options_.connect_timeout_ms},
+                                            *this);
   }
 
  private:
@@ -63,7 +67,7 @@ class ListenerImpl final : public EventListener, WebSocketClientHandler {
       if (!first) paused_ = false;
       Next next = session_.SetKeys(std::move(*keys), loop_.clock().WallMs());
       if (first) return Connect();
-      if (socket_) socket_->ResumeReading();
+      if (transport_) transport_->ResumeReading();
       Follow(next);
     });
   }
@@ -80,23 +84,20 @@ class ListenerImpl final : public EventListener, WebSocketClientHandler {
     keys_retry_ = loop_.RunAfter(wait_ms, [this] { FetchKeys(); });
   }
 
-  // --- WebSocketClientHandler
-  void OnOpen(std::string_view) override {
+  // --- ListenerTransportHandler
+  void OnOpen() override {
     heard_ms_ = loop_.clock().MonoMs();
-    socket_->SendText(HelloText(token_, session_.cursor()));
     WatchSilence();
   }
   void OnAlive() override { heard_ms_ = loop_.clock().MonoMs(); }
-  void OnText(std::string_view text) override {
+  void OnFrame(Result<ReceivedFrame> frame) override {
+    if (!transport_) return;  // it was given up within the same read
     bool admitted = session_.welcome().has_value();
-    Next next = session_.OnFrame(text, loop_.clock().WallMs());
+    Next next = session_.OnFrame(std::move(frame), loop_.clock().WallMs());
     if (!admitted && session_.welcome()) OnAdmitted();
     Follow(next);
   }
-  void OnRefused(const ResponseHead& head) override { OnConnectionEnd(EndOfRefusal(head)); }
-  void OnClosed(uint16_t code, std::string_view reason) override {
-    OnConnectionEnd(EndOfClose(code, reason));
-  }
+  void OnEnd(const ConnectionEnd& end) override { OnConnectionEnd(end); }
 
   void Follow(Next next) {
     if (ended_) return;
@@ -105,13 +106,13 @@ class ListenerImpl final : public EventListener, WebSocketClientHandler {
         return;
       case Next::kNeedKeys:
         if (paused_) return;
-        if (socket_) socket_->PauseReading();
+        if (transport_) transport_->PauseReading();
         handler_.OnState("waiting", "an envelope names a key that is not known yet");
         return RefetchKeys();
       case Next::kEnded:
         return OnConnectionEnd(EndOfBye(*session_.bye()));
       case Next::kFault:
-        if (socket_) socket_->Close(1002);
+        if (transport_) transport_->Complain();
         return OnConnectionEnd({Verdict::kResume, 1002, session_.fault().message, 0});
     }
   }
@@ -141,15 +142,21 @@ class ListenerImpl final : public EventListener, WebSocketClientHandler {
     uint64_t wait_ms = (expires_ms - now_ms) / 5 * 4;
     refresh_ = loop_.RunAfter(wait_ms, [this] {
       Result<std::string> token = token_source_();
-      if (!token || *token == token_ || !socket_) return;
+      if (!token || *token == token_ || !transport_) return;
+      if (!transport_->Refresh(*token)) return Renew();
       token_ = std::move(*token);
-      socket_->SendText(RefreshText(token_));
     });
+  }
+
+  // Where a token cannot be sent after the first one, a new connection brings it.
+  void Renew() {
+    Drop();
+    Connect();
   }
 
   // --- ends
   void OnConnectionEnd(const ConnectionEnd& end) {
-    if (ended_ || !socket_) return;
+    if (ended_ || !transport_) return;
     Drop();
     if (end.verdict == Verdict::kNever) return EndFor({end.verdict, end.code, end.reason});
     uint64_t wait_ms = WaitFor(end);
@@ -166,13 +173,13 @@ class ListenerImpl final : public EventListener, WebSocketClientHandler {
     uint64_t jitter_ms = backoff_.Next();
     return end.retry_after_ms + jitter_ms;
   }
-  // The socket may be on the call stack: it goes at the end of the turn.
+  // The transport may be on the call stack: it goes at the end of the turn.
   void Drop() {
     silence_.Cancel();
     refresh_.Cancel();
     keys_retry_.Cancel();
     paused_ = false;
-    loop_.Defer([dead = std::move(socket_)] {});
+    loop_.Defer([dead = std::move(transport_)] {});
   }
   void EndFor(const ListenerEnd& end) {
     ended_ = true;
@@ -187,7 +194,7 @@ class ListenerImpl final : public EventListener, WebSocketClientHandler {
   EventListenerHandler& handler_;
   ListenerSession session_;
   ClientBackoff backoff_;
-  std::unique_ptr<WebSocketClient> socket_;
+  std::unique_ptr<ListenerTransport> transport_;
 
   std::string token_;
   std::string refused_token_;
@@ -210,10 +217,12 @@ Result<std::unique_ptr<EventListener>> EventListener::Start(Loop& loop, Listener
   Result<ServerUrl> url = ServerUrl::Parse(options.url);
   if (!url) return std::unexpected(url.error());
   if (url->target == "/") url->target = "/v1/events";
-  if (url->tls() && !options.tls) {
-    Result<TlsSource> tls = TlsOfTheSystem({"http/1.1"});
+  for (auto [source, protocol] :
+       {std::pair(&options.tls, "http/1.1"), std::pair(&options.tls_http2, "h2")}) {
+    if (!url->tls() || *source) continue;
+    Result<TlsSource> tls = TlsOfTheSystem({protocol});
     if (!tls) return std::unexpected(tls.error());
-    options.tls = std::move(*tls);
+    *source = std::move(*tls);
   }
   std::string place = options.jwks;
   if (place.empty())

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "client/listener_session.h"
+#include "client/listener_transport.h"
 #include "net/connection.h"
 
 namespace galaxy::push {
@@ -18,9 +19,13 @@ class Loop;
 using TokenSource = std::function<Result<std::string>()>;
 
 struct ListenerOptions {
-  std::string url;               // ws:// or wss://host:port, the path /v1/events when it has none
-  std::string jwks;              // a URL or a file; empty: /.well-known/jwks.json of the gateway
-  TlsSource tls;                 // for wss:// and https://; none: the system's roots
+  // ws://, wss://, http:// or https://host:port, for each transport; the path is /v1/events when it
+  // has none, gRPC needs none.
+  std::string url;
+  std::string jwks;  // a URL or a file; empty: /.well-known/jwks.json of the gateway
+  TransportKind transport = TransportKind::kWebSocket;
+  TlsSource tls;                 // for wss:// and https://, of http/1.1; none: the system's roots
+  TlsSource tls_http2;           // the same of h2, for SSE over HTTP/2 and gRPC
   std::string plane = "galaxy";  // the `issuer` that envelopes must have
   std::string cursor;            // resume after it; empty: a first connect
   uint64_t connect_timeout_ms = 5'000;
@@ -56,7 +61,7 @@ class EventListenerHandler : public ListenerHandler {
 //   Keys       Fetched before the first connect; again when a kid is unknown, at most once in
 //              `keys_cooldown_ms`, while reading is paused.
 //   Refresh    When four fifths of a token's life have passed, the source is asked; a token that is
-//              new is sent on the open connection.
+//              new is sent on the open connection of a WebSocket, by SSE and gRPC with a new one.
 class EventListener {
  public:
   static Result<std::unique_ptr<EventListener>> Start(Loop& loop, ListenerOptions options,

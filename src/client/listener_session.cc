@@ -17,8 +17,7 @@ ListenerSession::Next ListenerSession::Fault(Error error) {
   return Next::kFault;
 }
 
-ListenerSession::Next ListenerSession::OnFrame(std::string_view text, uint64_t wall_ms) {
-  Result<ReceivedFrame> frame = ReceivedFrame::Parse(text);
+ListenerSession::Next ListenerSession::OnFrame(Result<ReceivedFrame> frame, uint64_t wall_ms) {
   if (!frame) return Fault(frame.error());
   if (!held_.empty()) {
     held_.push_back(std::move(*frame));

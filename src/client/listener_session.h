@@ -55,7 +55,10 @@ class ListenerSession {
 
   // A new connection begins: what was held and measured on the old one is void.
   void BeginConnection();
-  Next OnFrame(std::string_view text, uint64_t wall_ms);
+  Next OnFrame(std::string_view text, uint64_t wall_ms) {
+    return OnFrame(ReceivedFrame::Parse(text), wall_ms);
+  }
+  Next OnFrame(Result<ReceivedFrame> frame, uint64_t wall_ms);
   // Replaces the trusted keys and goes on with what was held. A kid that is still unknown makes its
   // event unverified.
   Next SetKeys(PublicKeys::Snapshot keys, uint64_t wall_ms);

@@ -53,7 +53,7 @@ Result<ReceivedFrame> ReadWelcome(Reader reader) {
   reader.Take("now_ms", frame.now_ms);
   reader.Take("token_expires_ms", frame.token_expires_ms);
   // Anything else would pass for "resumed": a gap that nobody is told of.
-  if (frame.resume != "fresh" && frame.resume != "resumed" && frame.resume != "gap")
+  if (!frame.says_how_it_resumes())
     return Bad("has a resume that is none of fresh, resumed and gap", "resume");
   return reader.Done(std::move(frame));
 }

@@ -10,7 +10,7 @@
 
 namespace galaxy::push {
 
-// One frame from a gateway, JSON form (docs/edge-protocol.md), as a client receives it.
+// One frame from a gateway (docs/edge-protocol.md), as a client receives it.
 struct ReceivedFrame {
   struct Welcome {
     std::string session;
@@ -21,6 +21,9 @@ struct ReceivedFrame {
     uint64_t heartbeat_ms = 25'000;
     uint64_t now_ms = 0;
     uint64_t token_expires_ms = 0;
+    bool says_how_it_resumes() const {
+      return resume == "fresh" || resume == "resumed" || resume == "gap";
+    }
   };
   struct CaughtUp {
     std::string cursor;
@@ -50,10 +53,15 @@ struct ReceivedFrame {
 
   // kInvalidArgument unless `text` is one object with one member whose content has the right types.
   static Result<ReceivedFrame> Parse(std::string_view text);
+  // The same of galaxy.gateway.v1.Frame.
+  static Result<ReceivedFrame> ParseProto(std::string_view bytes);
 };
 
 // What a client sends. `cursor` empty: a first connect.
 std::string HelloText(std::string_view token, std::string_view cursor);
 std::string RefreshText(std::string_view token);
+// The same as galaxy.gateway.v1.ClientFrame.
+std::string HelloProto(std::string_view token, std::string_view cursor);
+std::string RefreshProto(std::string_view token);
 
 }  // namespace galaxy::push

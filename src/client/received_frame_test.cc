@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "galaxy/gateway/v1/edge.pb.h"
+
 namespace galaxy::push {
 namespace {
 
@@ -27,6 +29,39 @@ TEST(ReceivedFrame, EveryOtherFrameIsRead) {
   EXPECT_EQ(std::get<ReceivedFrame::Refreshed>(read(R"({"refreshed":{"token_expires_ms":4}})"))
                 .token_expires_ms,
             4u);
+}
+
+TEST(ReceivedFrame, ProtobufReadsTheSame) {
+  namespace pb = ::galaxy::gateway::v1;
+  auto read = [](const pb::Frame& frame) {
+    return ReceivedFrame::ParseProto(frame.SerializeAsString())->content;
+  };
+  pb::Frame frame;
+  frame.mutable_welcome()->set_session("s");
+  frame.mutable_welcome()->set_resume("gap");
+  frame.mutable_welcome()->set_heartbeat_ms(1'000);
+  auto welcome = std::get<ReceivedFrame::Welcome>(read(frame));
+  EXPECT_EQ(welcome.session + welcome.resume, "sgap");
+  EXPECT_EQ(welcome.heartbeat_ms, 1'000u);
+  frame.mutable_caught_up()->set_cursor("c");
+  EXPECT_EQ(std::get<ReceivedFrame::CaughtUp>(read(frame)).cursor, "c");
+  frame.mutable_position()->set_cursor("p");
+  EXPECT_EQ(std::get<ReceivedFrame::Position>(read(frame)).cursor, "p");
+  frame.mutable_gap()->set_head("h");
+  frame.mutable_gap()->set_spread_ms(3);
+  EXPECT_EQ(std::get<ReceivedFrame::Gap>(read(frame)).spread_ms, 3u);
+  frame.mutable_refreshed()->set_token_expires_ms(4);
+  EXPECT_EQ(std::get<ReceivedFrame::Refreshed>(read(frame)).token_expires_ms, 4u);
+  frame.mutable_bye()->set_code(4503);
+  frame.mutable_bye()->set_verdict("never");
+  EXPECT_EQ(std::get<ReceivedFrame::Bye>(read(frame)).verdict, "never");
+  EXPECT_TRUE(std::holds_alternative<ReceivedFrame::Unknown>(read(pb::Frame())));
+
+  frame.mutable_welcome()->set_resume("resumedd");
+  EXPECT_EQ(ReceivedFrame::ParseProto(frame.SerializeAsString()).error().field, "resume");
+  frame.mutable_event()->set_cursor("c");
+  EXPECT_FALSE(ReceivedFrame::ParseProto(frame.SerializeAsString())) << "an event without a proof";
+  EXPECT_FALSE(ReceivedFrame::ParseProto("\x0a\xff"));
 }
 
 TEST(ReceivedFrame, AFrameOfANewerGatewayIsPassedOver) {

@@ -1,23 +1,37 @@
 #include "client/reconnect.h"
 
 #include <charconv>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
 
 namespace galaxy::push {
 namespace {
 
-Verdict VerdictOf(std::string_view name, uint64_t code) {
+std::optional<Verdict> VerdictNamed(std::string_view name) {
   for (Verdict verdict : {Verdict::kResume, Verdict::kReauthenticate, Verdict::kNever}) {
     if (VerdictName(verdict) == name) return verdict;
   }
-  return EndOfClose(static_cast<uint16_t>(code), {}).verdict;
+  return {};
+}
+
+Verdict VerdictOf(std::string_view name, uint64_t code) {
+  auto named = VerdictNamed(name);
+  return named ? *named : EndOfClose(static_cast<uint16_t>(code), {}).verdict;
+}
+
+// A decimal field of at most 3,600,000, an hour in milliseconds.
+std::optional<uint64_t> Number(const Headers& headers, std::string_view name) {
+  std::string_view text = headers.Get(name).value_or("");
+  uint64_t number = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  bool whole = error == std::errc() && end == text.data() + text.size() && !text.empty();
+  return whole && number <= 3'600'000 ? std::optional(number) : std::nullopt;
 }
 
 uint64_t RetryAfterMs(const Headers& headers) {
-  std::string_view text = headers.Get("retry-after").value_or("");
-  uint64_t seconds = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  bool whole = error == std::errc() && end == text.data() + text.size();
-  return whole && seconds <= 3600 ? seconds * 1000 : 0;
+  uint64_t seconds = Number(headers, "retry-after").value_or(0);
+  return seconds <= 3600 ? seconds * 1000 : 0;
 }
 
 }  // namespace
@@ -32,7 +46,7 @@ ConnectionEnd EndOfClose(uint16_t code, std::string_view reason) {
           0};
 }
 
-ConnectionEnd EndOfRefusal(const ResponseHead& head) {
+ConnectionEnd EndOfRefusal(const ResponseHead& head, std::string_view body) {
   ConnectionEnd end;
   end.code = static_cast<uint64_t>(head.status);
   end.reason = "the gateway answered with HTTP status " + std::to_string(head.status);
@@ -42,6 +56,41 @@ ConnectionEnd EndOfRefusal(const ResponseHead& head) {
   } else if (head.status >= 400 && head.status < 500 && head.status != 408 && head.status != 429) {
     end.verdict = Verdict::kNever;
   }
+  auto problem = nlohmann::json::parse(body, nullptr, false);
+  if (!problem.is_object()) return end;
+  auto text = [&](const char* name) {
+    auto at = problem.find(name);
+    return at != problem.end() && at->is_string() ? at->get<std::string>() : std::string();
+  };
+  end.verdict = VerdictNamed(text("verdict")).value_or(end.verdict);
+  if (std::string detail = text("detail"); !detail.empty()) end.reason = std::move(detail);
+  for (int i = 0; i < kCodeCount; ++i) {
+    const CodeInfo& info = Describe(static_cast<Code>(i));
+    bool same = info.name == text("code") && info.verdict == end.verdict;
+    if (same && info.close_code != 0) end.code = info.close_code;
+  }
+  return end;
+}
+
+ConnectionEnd EndOfStatus(const GrpcEnd& status) {
+  ConnectionEnd end{Verdict::kResume, 1006, status.message, 0};
+  if (!status.from_server) return end;
+  switch (status.status) {
+    case GrpcStatus::kUnauthenticated:
+      end.verdict = Verdict::kReauthenticate;
+      break;
+    case GrpcStatus::kInvalidArgument:
+    case GrpcStatus::kPermissionDenied:
+    case GrpcStatus::kUnimplemented:
+      end.verdict = Verdict::kNever;
+      break;
+    default:
+      break;
+  }
+  end.code = Number(status.trailers, "push-code").value_or(end.code);
+  end.retry_after_ms = Number(status.trailers, "push-retry-after-ms").value_or(0);
+  end.verdict =
+      VerdictNamed(status.trailers.Get("push-verdict").value_or("")).value_or(end.verdict);
   return end;
 }
 

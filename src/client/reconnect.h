@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "client/received_frame.h"
+#include "grpc/client.h"
 #include "http/message.h"
 
 namespace galaxy::push {
@@ -21,7 +22,10 @@ ConnectionEnd EndOfBye(const ReceivedFrame::Bye& bye);
 // A close code without a bye: 4000-4499 come back as you are, 4500-4999 not as you are, anything
 // else is a lost connection.
 ConnectionEnd EndOfClose(uint16_t code, std::string_view reason);
-// An HTTP answer in place of the upgrade.
-ConnectionEnd EndOfRefusal(const ResponseHead& head);
+// An HTTP answer in place of the upgrade or the stream; `body` is a problem (RFC 9457) of the
+// gateway, whose verdict counts, or anything.
+ConnectionEnd EndOfRefusal(const ResponseHead& head, std::string_view body = {});
+// The status of a Subscribe call. One of the gateway has its verdict in the trailers.
+ConnectionEnd EndOfStatus(const GrpcEnd& end);
 
 }  // namespace galaxy::push

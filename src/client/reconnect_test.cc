@@ -36,5 +36,39 @@ TEST(Reconnect, ARefusedUpgradeIsReadFromItsStatus) {
   EXPECT_EQ(EndOfRefusal({503, {{"retry-after", "Mon, 01 Jan"}}}).retry_after_ms, 0u);
 }
 
+TEST(Reconnect, AProblemSaysMoreThanItsStatus) {
+  ConnectionEnd end = EndOfRefusal(
+      {401, {}}, R"({"status":401,"code":"session_revoked","verdict":"never","detail":"stolen"})");
+  EXPECT_EQ(end.verdict, Verdict::kNever);
+  EXPECT_EQ(end.code, 4503u);
+  EXPECT_EQ(end.reason, "stolen");
+  EXPECT_EQ(EndOfRefusal({401, {}}, R"({"verdict":7,"code":[]})").verdict,
+            Verdict::kReauthenticate);
+  EXPECT_EQ(EndOfRefusal({401, {}}, "<html>").code, 401u);
+}
+
+TEST(Reconnect, AStatusOfTheGatewayCarriesTheVerdict) {
+  GrpcEnd status{.status = GrpcStatus::kUnauthenticated,
+                 .message = "stolen",
+                 .trailers = {{"push-code", "4503"}, {"push-verdict", "never"}},
+                 .from_server = true};
+  ConnectionEnd end = EndOfStatus(status);
+  EXPECT_EQ(end.verdict, Verdict::kNever);
+  EXPECT_EQ(end.code, 4503u);
+  EXPECT_EQ(end.reason, "stolen");
+  status.trailers = {};  // something between us and the gateway said it
+  EXPECT_EQ(EndOfStatus(status).verdict, Verdict::kReauthenticate);
+  EXPECT_EQ(EndOfStatus(status).code, 1006u);
+  status.from_server = false;
+  EXPECT_EQ(EndOfStatus(status).verdict, Verdict::kResume) << "the connection was lost";
+  status = {.status = GrpcStatus::kUnavailable,
+            .trailers = {{"push-code", "1001"}, {"push-retry-after-ms", "700"}},
+            .from_server = true};
+  EXPECT_EQ(EndOfStatus(status).verdict, Verdict::kResume);
+  EXPECT_EQ(EndOfStatus(status).retry_after_ms, 700u);
+  status.trailers = {{"push-retry-after-ms", "86400000"}};
+  EXPECT_EQ(EndOfStatus(status).retry_after_ms, 0u) << "nobody waits for a day";
+}
+
 }  // namespace
 }  // namespace galaxy::push

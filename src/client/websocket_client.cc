@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "http/text.h"
-#include "http/websocket.h"
 #include "net/connection.h"
 #include "net/loop.h"
 #include "net/output.h"
@@ -66,7 +65,6 @@ class ClientImpl final : public WebSocketClient, ConnectionHandler, WebSocketHan
         });
   }
 
-  void SendText(std::string_view text) override { Send(WebSocketOpcode::kText, text); }
   void Close(uint16_t code) override {
     if (closing_ || !receiver_) return;
     Send(WebSocketOpcode::kClose, ClosePayload(code, {}));
@@ -93,7 +91,7 @@ class ClientImpl final : public WebSocketClient, ConnectionHandler, WebSocketHan
     output_.Flush(*connection_);
   }
 
-  void Send(WebSocketOpcode opcode, std::string_view payload) {
+  void Send(WebSocketOpcode opcode, std::string_view payload) override {
     if (!connection_ || !receiver_ || closing_) return;
     std::string frame;
     AppendClientFrame(frame, opcode, payload);
@@ -141,9 +139,7 @@ class ClientImpl final : public WebSocketClient, ConnectionHandler, WebSocketHan
 
   // --- WebSocketHandler
   void OnMessage(WebSocketOpcode opcode, std::string_view payload) override {
-    if (over_) return;
-    if (opcode == WebSocketOpcode::kText) return handler_.OnText(payload);
-    Violated(1003, "a binary message came");
+    if (!over_) handler_.OnMessage(opcode, payload);
   }
   void OnPing(std::string_view payload) override { Send(WebSocketOpcode::kPong, payload); }
   void OnPong(std::string_view) override {}

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "http/message.h"
 #include "http/url.h"
+#include "http/websocket.h"
 #include "net/connection.h"
 
 namespace galaxy::push {
@@ -19,7 +20,7 @@ class WebSocketClientHandler {
  public:
   virtual ~WebSocketClientHandler() = default;
   virtual void OnOpen(std::string_view subprotocol) = 0;
-  virtual void OnText(std::string_view text) = 0;
+  virtual void OnMessage(WebSocketOpcode opcode, std::string_view payload) = 0;
   // Anything arrived, a ping included.
   virtual void OnAlive() {}
   // The server answered the upgrade with something else than 101. Last call.
@@ -29,7 +30,7 @@ class WebSocketClientHandler {
   virtual void OnClosed(uint16_t code, std::string_view reason) = 0;
 };
 
-// One WebSocket connection from the client's side (RFC 6455), text messages.
+// One WebSocket connection from the client's side (RFC 6455).
 //
 //   Ownership  The caller owns it; destroying it closes the socket.
 //   Threads    One loop.
@@ -42,7 +43,8 @@ class WebSocketClient {
                                                 Headers headers, uint64_t timeout_ms,
                                                 WebSocketClientHandler& handler);
   virtual ~WebSocketClient() = default;
-  virtual void SendText(std::string_view text) = 0;
+  // Text or binary.
+  virtual void Send(WebSocketOpcode opcode, std::string_view payload) = 0;
   // Sends a close frame; the peer's answer or the end of the connection follows as OnClosed().
   virtual void Close(uint16_t code) = 0;
   virtual void PauseReading() = 0;

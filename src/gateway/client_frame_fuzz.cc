@@ -1,4 +1,4 @@
-// Feeds any bytes as a client's frame and as the head of its request. Whatever is accepted must be
+// Feeds any bytes as a client's frame, JSON or protobuf, and as the head of its request. Whatever is accepted must be
 // what an encoder of ours would have written.
 
 #include <cstddef>
@@ -51,6 +51,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
     auto twice = ParseJsonClientFrame(again + "}}");
     CHECK(twice && twice->token == frame->token && twice->cursor == frame->cursor);
+  }
+  if (auto frame = ParseProtoClientFrame(text)) {
+    CHECK(IsValidUtf8(frame->token) && IsValidUtf8(frame->cursor) && !frame->token.empty());
   }
   RequestHead request;
   request.query = text;

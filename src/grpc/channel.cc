@@ -34,6 +34,11 @@ class ClientCall final : public GrpcClientCall, public ResponseHandler, public B
     request_->Wake();
   }
   size_t QueuedBytes() const override { return written_.size() + ready_.size(); }
+  void PauseReading() override { paused_ = true; }
+  void ResumeReading() override {
+    paused_ = false;
+    if (request_ && !ended_) request_->Consumed(std::exchange(unread_, 0));
+  }
 
   // BodySource
   State Pull(size_t bytes_max, SliceList& out) override;
@@ -60,6 +65,8 @@ class ClientCall final : public GrpcClientCall, public ResponseHandler, public B
   std::string written_;
   Slice ready_;
   ResponseHead head_;
+  size_t unread_ = 0;  // arrived while paused
+  bool paused_ = false;
   bool not_grpc_ = false;
   bool half_closed_ = false;
   bool ended_ = false;
@@ -91,7 +98,11 @@ void ClientCall::OnHead(const ResponseHead& head) {
 }
 
 void ClientCall::OnBody(std::string_view bytes) {
-  request_->Consumed(bytes.size());
+  if (paused_) {
+    unread_ += bytes.size();
+  } else {
+    request_->Consumed(bytes.size());
+  }
   // Last: the handler may destroy this call.
   if (!ended_ && !not_grpc_) handler_.OnBytes(bytes);
 }

@@ -25,7 +25,7 @@ class GrpcClientHandler {
   virtual void OnMetadata(const Metadata& metadata) = 0;
   // Raw bytes of the response stream, length-prefixed messages cut anywhere: for who splits by
   // itself (MessageSplitter in event/). Valid during the call only; flow-control credit is given
-  // back on return.
+  // back with it, unless reading is paused.
   virtual void OnBytes(std::string_view bytes) = 0;
   // Exactly once, last.
   virtual void OnEnd(const GrpcEnd& end) = 0;
@@ -39,6 +39,9 @@ class GrpcClientCall {
   virtual void HalfClose() = 0;
   // Bytes written and not yet taken by the kernel, for who must bound them.
   virtual size_t QueuedBytes() const = 0;
+  // While reading is paused the peer gets no flow-control credit: at most a window still arrives.
+  virtual void PauseReading() = 0;
+  virtual void ResumeReading() = 0;
 };
 
 // A channel to one server over one HTTP/2 connection, made on first use and again after it was
