@@ -108,7 +108,7 @@ def backend(*arguments, data=None, cpu=None):
 def gateway(backend_address, keys, data, *arguments, cpu=None):
     """A gateway of ours, likewise."""
     with on_cpu(SERVER if cpu is None else cpu):
-        return harness.gateway(backend_address, keys, data, "--window", "1h", "--stale-after", "1h", "--ping", "1h", "--log-level", "warn",
+        return harness.gateway(backend_address, keys, data, "--window", "1h", "--stale-after", "1h", "--ping", "1h", "--client-queue-age", "1h", "--log-level", "warn",
                                *arguments)
 
 
