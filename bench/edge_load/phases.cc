@@ -123,7 +123,7 @@ void Phases::RunUntil(const char* what, const std::function<bool()>& condition, 
   uint64_t end = NowNs() + static_cast<uint64_t>(seconds * 1e9);
   while (!condition()) {
     if (NowNs() > end) Die(std::string("not in time: ") + what);
-    clients_->Turn(20);
+    clients_->Turn(1);
     DemandNoRefusal();
   }
 }
