@@ -52,6 +52,20 @@ TEST_F(ShardTest, SseAndWebSocketCarryTheSameEnvelope) {  // docs/edge-protocol.
   EXPECT_THAT(sse.wire, HasSubstr("id: " + cursor + "\ndata: " + text + "\n\n"));
 }
 
+TEST_F(ShardTest, EventIsEncodedOnceForEverybodyOfOneTransport) {
+  for (size_t i = 0; i < kEncodingCount; ++i) {
+    FakeClient one(*shard, static_cast<Encoding>(i)), two(*shard, static_cast<Encoding>(i));
+    one.room = two.room = 0;
+    ASSERT_TRUE(shard->Admit(one.session, Who("a", "s1"), ""));
+    ASSERT_TRUE(shard->Admit(two.session, Who("a", "s2"), ""));
+    Publish("a");
+    Run();
+    iovec ones[2], twos[2];  // welcome, event
+    ASSERT_EQ(one.session.Peek(ones) + two.session.Peek(twos), 4u);
+    EXPECT_EQ(ones[1].iov_base, twos[1].iov_base) << EncodingName(static_cast<Encoding>(i));
+  }
+}
+
 TEST_F(ShardTest, WelcomeComesFirstAndSaysWhereItBegins) {  // docs/edge-protocol.md
   Publish("a");
   auto client = Connect("a", "s1");
