@@ -19,8 +19,10 @@
 #pragma GCC diagnostic pop
 #endif
 
+#include "backend/schema_fault.h"
 #include "base/file.h"
 #include "base/ids.h"
+#include "envelope/strict_json.h"
 
 namespace galaxy::push {
 
@@ -33,37 +35,15 @@ namespace {
 
 using Json = nlohmann::json;
 
+constexpr int kDepthMax = 64;
+
 std::unexpected<Error> Bad(std::string message) {
   return Fail(Code::kInvalidArgument, "the catalog of kinds: " + std::move(message), "catalog");
 }
 
-// The first keyword in `schema`, at any depth, that could make the validator run a regular
-// expression or leave the document. A property may have such a name; its schema is no keyword.
-std::string RefusedKeyword(const Json& schema, bool names_are_keywords = true) {
-  if (schema.is_array()) {
-    for (const Json& item : schema) {
-      if (std::string found = RefusedKeyword(item); !found.empty()) return found;
-    }
-  }
-  if (!schema.is_object()) return "";
-  for (const auto& [name, value] : schema.items()) {
-    if (names_are_keywords) {
-      if (name == "pattern" || name == "patternProperties") return name;
-      if (name == "$ref" && !(value.is_string() && value.get<std::string>().starts_with("#"))) {
-        return name;
-      }
-      if (name == "const" || name == "enum" || name == "default" || name == "examples") continue;
-    }
-    bool names_properties = names_are_keywords && (name == "properties" || name == "definitions" ||
-                                                   name == "dependencies");
-    if (std::string found = RefusedKeyword(value, !names_properties); !found.empty()) return found;
-  }
-  return "";
-}
-
 Status ParseSchema(const std::string& kind, const Json& schema, valijson::Schema& out) {
-  if (std::string keyword = RefusedKeyword(schema); !keyword.empty()) {
-    return Bad("the schema of " + kind + " uses " + keyword + ", which is not supported here");
+  if (std::string fault = SchemaFault(schema); !fault.empty()) {
+    return Bad("the schema of " + kind + " " + fault);
   }
   try {
     valijson::SchemaParser parser;
@@ -80,9 +60,10 @@ KindCatalog::KindCatalog(std::unique_ptr<Kinds> kinds) : kinds_(std::move(kinds)
 KindCatalog::~KindCatalog() = default;
 
 Result<std::shared_ptr<const KindCatalog>> KindCatalog::Parse(std::string_view text) {
-  Json root = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!root.is_object() || root.size() != 1 || !root.contains("kinds") ||
-      !root["kinds"].is_object()) {
+  Result<Json> read = ParseStrictObject(text, kDepthMax);
+  if (!read) return Bad(read.error().message);
+  Json& root = *read;
+  if (root.size() != 1 || !root.contains("kinds") || !root["kinds"].is_object()) {
     return Bad("it is not an object whose one member is `kinds`, an object");
   }
   auto kinds = std::make_unique<Kinds>();

@@ -14,12 +14,10 @@ namespace galaxy::push {
 //     {"kinds": {"game.turn.ready": {"schema": {"type": "object", "required": ["turn"]}},
 //                "game.chat.message": {}}}
 //
-//   Schemas  JSON Schema draft 7. `pattern` and `patternProperties` are refused, since the
-//   validator
-//            would run them on std::regex, whose stack grows with the text; so is a `$ref` that
-//            leads out of the schema.
+//   Schemas  JSON Schema draft 7, without what the validator could not be trusted with: patterns, a
+//            `$ref` that leads out of the schema or round in a circle (schema_fault.h).
 //   Threads  Immutable: any.
-//   Limits   A kind as any id: 256 bytes, no control characters.
+//   Limits   64 levels in the file. A kind as any id: 256 bytes, no control characters.
 //   Errors   Parse(), Load(): kInvalidArgument; the message names the kind and what is wrong.
 //   Cost     A look-up; a payload is parsed only when its kind has a schema.
 class KindCatalog {

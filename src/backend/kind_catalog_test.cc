@@ -75,6 +75,37 @@ TEST(KindCatalog, RefusesAFileThatItCannotKeepToAndSaysWhy) {
   }
 }
 
+// Each ended the process: at the start, or with the first payload that has a number there.
+TEST(KindCatalog, RefusesASchemaThatTheValidatorWouldNotSurvive) {
+  auto parse = [](const std::string& schema) {
+    return KindCatalog::Parse(R"({"kinds":{"a":{"schema":)" + schema + "}}}");
+  };
+  for (const char* schema :
+       {R"({"$ref":"#"})", R"({"allOf":[{"$ref":"#"}]})", R"({"not":{"if":{"$ref":"#"}}})",
+        R"({"dependencies":{"x":{"$ref":"#"}}})",
+        R"({"definitions":{"a":{"$ref":"#/definitions/b"},"b":{"$ref":"#/definitions/a"}}})",
+        R"({"properties":{"x":{"anyOf":[{"$ref":"#/properties/x"}]}}})"}) {
+    auto catalog = parse(schema);
+    ASSERT_FALSE(catalog) << schema;
+    EXPECT_NE(catalog.error().message.find("back to itself"), std::string::npos) << schema;
+  }
+  for (const char* divisor : {"0", "-1", "0.0", "\"1\""}) {
+    auto catalog = parse(R"({"properties":{"x":{"multipleOf":)" + std::string(divisor) + "}}}");
+    ASSERT_FALSE(catalog) << divisor;
+    EXPECT_NE(catalog.error().message.find("multipleOf"), std::string::npos) << divisor;
+  }
+  EXPECT_FALSE(parse(R"({"$ref":"#/definitions/none"})"));
+  EXPECT_FALSE(parse(std::string(100, '[') + std::string(100, ']')));
+}
+
+TEST(KindCatalog, TakesASchemaThatRefersToItselfForWhatIsWithin) {
+  auto catalog = KindCatalog::Parse(
+      R"({"kinds":{"tree":{"schema":{"type":"object","properties":{"not":{"$ref":"#"}}}}}})");
+  ASSERT_TRUE(catalog) << catalog.error().message;
+  EXPECT_TRUE((*catalog)->Check("tree", R"({"not":{"not":{}}})"));
+  EXPECT_FALSE((*catalog)->Check("tree", R"({"not":{"not":7}})"));
+}
+
 // semantics.md 2.3: the same for every transport.
 TEST(KindCatalog, IsAskedForScannedAndUnscannedPayloadsAlike) {
   PublishLimits limits;
