@@ -13,6 +13,7 @@
 
 namespace galaxy::push {
 
+class IpPrefixes;
 class Loop;
 class TlsContext;
 struct TlsPeer;
@@ -79,6 +80,10 @@ struct SocketOptions {
   // A peer whose kernel acknowledges nothing for so long, keepalive probes of ours included, is
   // gone (TCP_KEEPIDLE and its kin, TCP_USER_TIMEOUT); counted in whole seconds, 0: the system's.
   int dead_after_ms = 0;
+  // A listener: every connection comes from one of these and begins with a header of the PROXY
+  // protocol (proxy_protocol.h), in that time; null: none does. Outlives the listener.
+  const IpPrefixes* proxy_protocol_from = nullptr;
+  uint64_t proxy_header_timeout_ms = 5'000;
   TlsSource tls;         // none: plaintext
   std::string tls_name;  // a client: whom the server must prove to be; empty: the address's host
 };

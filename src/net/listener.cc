@@ -9,6 +9,7 @@
 #include "net/loop.h"
 #include "net/loop_impl.h"
 #include "net/network.h"
+#include "net/proxy_protocol.h"
 #include "net/tcp_connection.h"
 #include "net/tls_connection.h"
 
@@ -119,6 +120,39 @@ std::expected<int, int> OpenSocket(const Endpoint& endpoint, const SocketOptions
   return fd;
 }
 
+// Hands on connections whose PROXY header was read.
+class ProxiedListener final : public Listener {
+ public:
+  ProxiedListener(std::shared_ptr<ProxyHeaderReader> reader, std::unique_ptr<Listener> lower)
+      : reader_(std::move(reader)), lower_(std::move(lower)) {}
+  ~ProxiedListener() override { Close(); }
+  const Address& bound() const override { return lower_->bound(); }
+  void Close() override {
+    lower_->Close();
+    reader_->Close();
+  }
+
+ private:
+  std::shared_ptr<ProxyHeaderReader> reader_;
+  std::unique_ptr<Listener> lower_;
+};
+
+Result<std::unique_ptr<Listener>> OpenProxied(Loop& loop, const Address& address,
+                                              SocketOptions options,
+                                              Listener::OnConnection on_connection,
+                                              Listener::OnError on_error) {
+  auto reader = std::make_shared<ProxyHeaderReader>(
+      loop, *std::exchange(options.proxy_protocol_from, nullptr), options.proxy_header_timeout_ms,
+      std::move(on_connection), on_error);
+  options.tls = nullptr;  // it is above the header
+  auto lower = Listener::Open(
+      loop, address, options,
+      [reader](std::unique_ptr<Connection> connection) { reader->Take(std::move(connection)); },
+      std::move(on_error));
+  if (!lower) return lower;
+  return std::make_unique<ProxiedListener>(std::move(reader), std::move(*lower));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Listener>> Listener::Open(Loop& loop, const Address& address,
@@ -129,6 +163,10 @@ Result<std::unique_ptr<Listener>> Listener::Open(Loop& loop, const Address& addr
                      plain = std::move(on_connection)](std::unique_ptr<Connection> connection) {
       plain(NewTlsServerConnection(loop, std::move(connection), tls()));
     };
+  }
+  if (options.proxy_protocol_from != nullptr) {
+    return OpenProxied(loop, address, std::move(options), std::move(on_connection),
+                       std::move(on_error));
   }
   if (Network* network = loop.network()) {
     return network->Listen(loop, address, options, std::move(on_connection), std::move(on_error));
