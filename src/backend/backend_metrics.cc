@@ -109,6 +109,7 @@ void CollectHttp(const HttpStats& http, MetricList& out) {
   part.Counter("requests_total", "Requests and calls of the public port.", http.requests_total);
   part.Counter("refused_total", "Connections and requests refused by HTTP limits.",
                http.refused_total);
+  AddAbuseMetrics(http.abuse, "abuse_total", part);
 }
 
 void CollectRevocation(const std::array<RevocationEndpoints::Statistics, 2>& both,

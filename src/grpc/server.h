@@ -34,6 +34,7 @@ class GrpcCallHandler {
 // One gRPC call on the server, bound to its loop.
 //
 //   Ownership  Held by its exchange until it ends; weak_from_this() for work that returns later.
+//   Limits     The first message begins, and each goes on, within 30 s: kDeadlineExceeded.
 //   Errors     Protocol errors (compressed message, oversized message, bad path, deadline passed)
 //   are answered
 //              here; a handler sees whole messages only.

@@ -8,6 +8,8 @@
 namespace galaxy::push {
 namespace {
 
+constexpr uint64_t kMessageTimeoutMs = 30'000;
+
 Metadata StatusTrailers(GrpcStatus status, std::string_view message, const Metadata& trailers) {
   Metadata out;
   out.Add("grpc-status", std::to_string(static_cast<int>(status)));
@@ -49,6 +51,18 @@ void ServerCall::Begin(const GrpcMethod& method) {
     });
   }
   handler_ = method(*this);
+  WaitForMessage();
+}
+
+// A stream may be silent between messages for as long as it likes, not before and within them.
+void ServerCall::WaitForMessage() {
+  if (finished_ || half_closed_ || (first_seen_ && splitter_.pending() == 0)) {
+    return message_timer_.Cancel();
+  }
+  message_timer_ = loop_.RunAfter(kMessageTimeoutMs, [this] {
+    if (paused_) return WaitForMessage();  // it is we who hold it up
+    Terminate({Code::kDeadlineExceeded, "a request message made no progress in 30 s", {}});
+  });
 }
 
 const Metadata& ServerCall::metadata() const {
@@ -65,6 +79,7 @@ void ServerCall::Credit(size_t bytes) {
 void ServerCall::OnBody(std::string_view bytes) {
   if (finished_) return Credit(bytes.size());
   if (!TakeMessages(bytes)) return;
+  WaitForMessage();
   if (paused_) {
     uncredited_ += bytes.size();
   } else {
@@ -83,6 +98,7 @@ bool ServerCall::TakeMessages(std::string_view bytes) {
       return false;
     }
     if (!*more) return true;
+    first_seen_ = true;
     if (paused_ || !held_.empty()) {
       held_ += framed;
     } else {
@@ -123,6 +139,7 @@ void ServerCall::DeliverHeld() {
 
 void ServerCall::OnBodyEnd() {
   half_closed_ = true;
+  message_timer_.Cancel();
   if (!finished_ && !paused_) DeliverHalfClose();
 }
 
@@ -181,6 +198,7 @@ BodySource::State ServerCall::Pull(size_t bytes_max, SliceList& out) {
 void ServerCall::Finish(GrpcStatus status, std::string_view message, Metadata trailers) {
   if (std::exchange(finished_, true)) return;
   deadline_.Cancel();
+  message_timer_.Cancel();
   if (exchange_ == nullptr) return;
   if (!head_sent_) return RespondStatus(*exchange_, status, message, trailers);
   Metadata end = StatusTrailers(status, message, trailers);
@@ -205,6 +223,7 @@ void ServerCall::Terminate(const Error& error, Metadata trailers) {
 
 void ServerCall::OnAborted(const Error& error) {
   deadline_.Cancel();
+  message_timer_.Cancel();
   if (std::exchange(finished_, true)) return;
   if (handler_ != nullptr) handler_->OnCancelled(error);
 }
@@ -216,6 +235,7 @@ void ServerCall::OnProgress() {
 void ServerCall::ExchangeGone() {
   finished_ = true;
   deadline_.Cancel();
+  message_timer_.Cancel();
   exchange_ = nullptr;
   handler_.reset();
 }

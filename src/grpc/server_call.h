@@ -63,6 +63,7 @@ class ServerCall final : public GrpcServerCall, public BodySource {
   void DeliverHalfClose();
   void Credit(size_t bytes);
   void MessageFailed(const Error& error);
+  void WaitForMessage();
 
   Loop& loop_;
   Exchange* exchange_;  // null once it ended
@@ -71,6 +72,8 @@ class ServerCall final : public GrpcServerCall, public BodySource {
   const std::shared_ptr<const TlsPeer> tls_peer_;
   MessageSplitter splitter_;
   Timer deadline_;
+  Timer message_timer_;  // for the first message, or the rest of one
+  bool first_seen_ = false;
 
   std::string held_;
   size_t uncredited_ = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "http/client_address.h"
 #include "http/http1_exchange.h"
 #include "http/http1_write.h"
 #include "http/problem.h"
@@ -13,7 +14,23 @@ namespace {
 constexpr size_t kOutputBytesMax = 64 * 1024;      // pulled ahead of the kernel
 constexpr size_t kUnconsumedBytesMax = 64 * 1024;  // handed out ahead of Consumed()
 constexpr size_t kPipelinedBytesMax = 16 * 1024;
-constexpr size_t kDiscardedBytesMax = 1 << 20;  // of a refused body, before we rather close
+constexpr size_t kDiscardedBytesMax = 1 << 20;    // of a refused body, before we rather close
+constexpr uint32_t kPipelinedRequestsMax = 1000;  // that were there before the last was answered
+
+HttpAbuse KindOf(int status, bool head_done) {
+  switch (status) {
+    case 408:
+      return head_done ? HttpAbuse::kSlowBody : HttpAbuse::kSlowHead;
+    case 413:
+      return HttpAbuse::kUnwantedBody;
+    case 429:
+      return HttpAbuse::kPipelineFlood;
+    case 431:
+      return HttpAbuse::kHeadTooLarge;
+    default:
+      return HttpAbuse::kMalformed;
+  }
+}
 
 }  // namespace
 
@@ -105,6 +122,11 @@ void Http1Connection::Dispatch() {
   request.peer_host = connection_->peer().host;
   request.tls_peer = connection_->tls_peer();
   if (connection_->encrypted()) request.scheme = "https";
+  if (limits_.trusted_proxies != nullptr) {
+    if (Status named = NameClient(request, *limits_.trusted_proxies); !named) {
+      return WriteRefusal({400, named.error()});
+    }
+  }
   close_after_ = close_after_ || !parser_->keep_alive();
   unconsumed_ = discarded_ = 0;
   std::optional<std::string_view> expect = request.headers.Get("expect");
@@ -152,7 +174,7 @@ void Http1Connection::Refuse(const Http1Refusal& refusal) {
   bool answered = parser_ && parser_->head_done() && !exchange_;
   if (answered) return BeginClose();  // it is the rest of its body that is malformed
   if (exchange_ && exchange_->head_sent_) {
-    ++stats_.refused_total;
+    stats_.Refused(KindOf(refusal.status, true));
     return Lose(refusal.error);  // all that can still be said
   }
   if (exchange_) {
@@ -163,7 +185,7 @@ void Http1Connection::Refuse(const Http1Refusal& refusal) {
 }
 
 void Http1Connection::WriteRefusal(const Http1Refusal& refusal) {
-  ++stats_.refused_total;
+  stats_.Refused(KindOf(refusal.status, parser_ && parser_->head_done()));
   ProblemResponse problem = Problem(refusal.error, {}, refusal.status);
   std::string text;
   AppendResponseHead(
@@ -201,7 +223,7 @@ void Http1Connection::ReadTimeout() {
 void Http1Connection::UpdateReading() {
   if (!connection_ || closing_) return;
   bool full = unconsumed_ > kUnconsumedBytesMax ||
-              (input_.size() > kPipelinedBytesMax && !parser_ && (exchange_ || ended_));
+              (input_.size() > kPipelinedBytesMax && !parser_);
   if (full == paused_) return;
   paused_ = full;
   full ? connection_->PauseReading() : connection_->ResumeReading();
@@ -272,6 +294,7 @@ void Http1Connection::UpdateWriteTimer(bool drained) {
   write_progress_ = false;
   write_timer_ = loop_.RunAfter(limits_.write_timeout_ms, [this] {
     if (write_progress_) return UpdateWriteTimer(false);
+    stats_.Refused(HttpAbuse::kSlowReader);
     Lose({Code::kSlow, "the client took no byte for too long", {}});
   });
 }
@@ -298,7 +321,22 @@ void Http1Connection::AfterExchange() {
   if (close_after_ || draining_) return BeginClose();
   if (!parser_) StartReadTimer();
   UpdateReading();
-  if (!input_.empty()) Process(std::exchange(input_, {}));
+  if (input_.empty()) {
+    pipelined_ = 0;
+  } else {
+    NextPipelined();
+  }
+}
+
+// One in a turn of the loop: who sends a thousand at once gets no more of it than others do.
+void Http1Connection::NextPipelined() {
+  if (++pipelined_ > kPipelinedRequestsMax) {
+    return WriteRefusal({429, {Code::kResourceExhausted, "too many requests at once", {}}});
+  }
+  loop_.Post([this, alive = std::weak_ptr(alive_)] {
+    if (alive.expired() || !connection_ || exchange_ || ended_ || closing_) return;
+    if (!input_.empty()) Process(std::exchange(input_, {}));
+  });
 }
 
 // No response can go out any more, or none should: resets the socket.

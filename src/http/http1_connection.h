@@ -25,7 +25,7 @@ class Http1Exchange;
 //
 //   Limits    HttpLimits; of a request body 64 KiB are handed out ahead of Consumed(), of a
 //   response
-//             64 KiB wait here, of pipelined requests 16 KiB.
+//             64 KiB wait here, of pipelined requests 16 KiB, and 1,000 in a row.
 //   Memory    Between requests and while a response streams: itself, no buffer, no parser.
 class Http1Connection final : public ServerConnection,
                               private ConnectionHandler,
@@ -69,6 +69,7 @@ class Http1Connection final : public ServerConnection,
   void OnClosed(const Error& error) override;
   void ExchangeEnded();
   void AfterExchange();
+  void NextPipelined();
   void Lose(const Error& error);
   void BeginClose();
   void Gone();
@@ -88,8 +89,10 @@ class Http1Connection final : public ServerConnection,
   Timer read_timer_;   // for the head, the body, the next request, or the peer's close
   Timer write_timer_;  // while blocked
   size_t unconsumed_ = 0;
-  size_t discarded_ = 0;  // of a request body nobody wants
-  int depth_ = 0;         // of callbacks that flush when they are done
+  size_t discarded_ = 0;    // of a request body nobody wants
+  int depth_ = 0;           // of callbacks that flush when they are done
+  uint32_t pipelined_ = 0;  // requests in a row that had come before the last was answered
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   bool pumping_ = false;
   bool paused_ = false;
   bool draining_ = false;

@@ -1,5 +1,6 @@
 // How HTTP/1.1 connections end: timeouts, lingering, drains, and clients that go.
 
+#include "http/connection_gate.h"
 #include "http/http1_server_fixture.h"
 
 namespace galaxy::push {
@@ -168,6 +169,81 @@ TEST_F(Http1Lifetime, TellsHandlersWhenItIsDestroyed) {
   seen_[0]->exchange->Reset(0);
   EXPECT_EQ(seen_[0]->exchange->QueuedBytes(), 0u);
   TurnSome(loop_);
+}
+
+// semantics.md 10.4
+TEST_F(Http1Lifetime, PipelinedRequestsOfOneConnectionTakeTurnsWithTheOthers) {
+  std::string order;
+  answer_ = [&](Exchange& exchange, Seen& seen) {
+    order += seen.target;
+    exchange.Respond({200, {}}, "");
+  };
+  RawClient flood = Connect(), other = Connect();
+  std::string many;
+  for (int i = 0; i < 400; ++i) many += kGet;
+  flood.Send(many);
+  TurnUntil(loop_, [&] { return order.size() >= 2 * 2; });
+  other.Send("GET /b HTTP/1.1\r\nHost: h\r\n\r\n");
+  other.Until("200 OK");
+  EXPECT_LT(order.size(), 2 * 100u) << "long before the flood was answered";
+  TurnUntil(loop_, [&] { return order.size() == 2 * 401; });
+}
+
+// semantics.md 10.4
+TEST_F(Http1Lifetime, CutsOffAPipelineWithoutEnd) {
+  answer_ = [](Exchange& exchange, Seen&) { exchange.Respond({200, {}}, ""); };
+  RawClient client = Connect();
+  std::string many;
+  for (int i = 0; i < 100; ++i) many += kGet;
+  TurnUntil(loop_, [&] {
+    // Always more than is answered.
+    if (client.connection->UnsentBytes() == 0 && !client.ended) {
+      iovec part{many.data(), many.size()};
+      client.connection->Write({&part, 1});
+    }
+    return client.ended || client.closed;
+  });
+  EXPECT_NE(client.received.find("HTTP/1.1 429"), std::string::npos);
+  EXPECT_NEAR(static_cast<double>(seen_.size()), 1'000, 20);
+  EXPECT_EQ(server_->stats().abuse[static_cast<size_t>(HttpAbuse::kPipelineFlood)], 1u);
+}
+
+// Knows how many there are.
+struct Gate final : ConnectionGate {
+  std::optional<uint64_t> Enter(const Address&) override {
+    if (inside == 2) return std::nullopt;
+    ++inside;
+    return ++last;
+  }
+  void Leave(uint64_t ticket) override {
+    --inside;
+    left.push_back(ticket);
+  }
+  int inside = 0;
+  uint64_t last = 0;
+  std::vector<uint64_t> left;
+};
+
+// semantics.md 10.4
+TEST_F(Http1Lifetime, WhomTheGateTurnsAwayIsResetUnread) {
+  Gate gate;
+  HttpLimits limits;
+  limits.gate = &gate;
+  Open(limits);
+  answer_ = [](Exchange& exchange, Seen&) { exchange.Respond({200, {}}, ""); };
+  auto one = std::make_unique<RawClient>(loop_, server_->bound());
+  RawClient two = Connect(), three = Connect();
+  TurnUntil(loop_, [&] { return three.closed || three.ended; });
+  EXPECT_EQ(server_->stats().turned_away_total, 1u);
+  EXPECT_EQ(server_->stats().connections_open, 2u);
+  one.reset();
+  TurnUntil(loop_, [&] { return gate.inside == 1; });
+  EXPECT_EQ(gate.left, std::vector<uint64_t>{1});
+  RawClient four = Connect();
+  four.Send(kGet);
+  four.Until("200 OK");
+  server_.reset();
+  EXPECT_EQ(gate.inside, 0);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <nghttp2/nghttp2.h>
 
 #include <algorithm>
+#include <optional>
 #include <string_view>
 
 #include "base/check.h"
@@ -19,19 +20,21 @@ std::string_view View(const uint8_t* bytes, size_t size) {
 constexpr size_t kOutboundAcksMax = 1000;
 constexpr size_t kSettingsEntriesMax = 32;
 
-// A frame that makes work here and costs the peer nothing.
-bool IsControl(const nghttp2_frame_hd& head) {
+// A frame that makes work here and costs the peer nothing, and what many of them are. DATA and
+// WINDOW_UPDATE are looked at once they are whole.
+std::optional<HttpAbuse> IsControl(const nghttp2_frame_hd& head) {
   switch (head.type) {
-    case NGHTTP2_DATA:
-      return head.length == 0 && (head.flags & NGHTTP2_FLAG_END_STREAM) == 0;
     case NGHTTP2_PING:
+    case NGHTTP2_GOAWAY:
+      return HttpAbuse::kPingFlood;
     case NGHTTP2_SETTINGS:
-      return (head.flags & NGHTTP2_FLAG_ACK) == 0;
+      return HttpAbuse::kSettingsFlood;
     case NGHTTP2_RST_STREAM:
+      return HttpAbuse::kResetFlood;
     case NGHTTP2_PRIORITY:
-      return true;
+      return HttpAbuse::kPriorityFlood;
     default:
-      return false;
+      return std::nullopt;
   }
 }
 
@@ -47,14 +50,16 @@ struct Http2Callbacks::Table {
 
   static int OnBeginFrame(nghttp2_session*, const nghttp2_frame_hd* head, void* context) {
     Http2Session& session = Session(context);
-    if (session.options_.server && IsControl(*head)) session.SpendControlFrame();
+    if (!session.options_.server) return 0;
+    if (std::optional<HttpAbuse> kind = IsControl(*head)) session.SpendControlFrame(*kind);
     return 0;
   }
 
   static int OnInvalidFrame(nghttp2_session*, const nghttp2_frame* frame, int, void* context) {
     Http2Session& session = Session(context);
-    if (frame->hd.stream_id != 0) session.OnRefused();  // a connection's faults: GoawaySent()
-    if (session.options_.server) session.SpendControlFrame();
+    // A connection's faults: GoawaySent().
+    if (frame->hd.stream_id != 0) session.OnRefused(HttpAbuse::kMalformed);
+    if (session.options_.server) session.SpendControlFrame(HttpAbuse::kInvalidFrameFlood);
     return 0;
   }
 
@@ -62,6 +67,7 @@ struct Http2Callbacks::Table {
     Http2Session& session = Session(context);
     if (!session.alive_) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     session.OnHeadersBegun();
+    session.block_bytes_ = 0;
     if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
     std::shared_ptr<Http2Stream> stream = session.NewStream();
     if (stream == nullptr) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
@@ -72,6 +78,9 @@ struct Http2Callbacks::Table {
   static int OnHeader(nghttp2_session*, const nghttp2_frame* frame, const uint8_t* name,
                       size_t name_size, const uint8_t* value, size_t value_size, uint8_t,
                       void* context) {
+    if (!Session(context).CountField(name_size + value_size + 32)) {  // RFC 9113 6.5.2
+      return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    }
     Http2Stream* stream = Session(context).Find(frame->hd.stream_id);
     if (stream == nullptr) return 0;
     stream->OnField(BlockOf(frame, *stream), View(name, name_size), View(value, value_size));
@@ -86,7 +95,14 @@ struct Http2Callbacks::Table {
         HeadersReceived(session, frame);
         break;
       case NGHTTP2_DATA:
+        if (session.options_.server && frame->hd.length == frame->data.padlen &&
+            (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) {
+          session.SpendControlFrame(HttpAbuse::kEmptyDataFlood);
+        }
         EndOfStream(session, frame);
+        break;
+      case NGHTTP2_WINDOW_UPDATE:
+        if (session.options_.server) session.SpendWindowUpdate();
         break;
       case NGHTTP2_SETTINGS:
         if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) session.SettingsReceived();

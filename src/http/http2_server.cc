@@ -5,8 +5,10 @@
 #include <utility>
 
 #include "base/check.h"
+#include "http/client_address.h"
 #include "http/http2_fields.h"
 #include "http/http2_session.h"
+#include "http/problem.h"
 #include "http/server_connection.h"
 #include "http/string_source.h"
 
@@ -64,6 +66,10 @@ RequestHead HeadBuilder::Take() {
   return std::move(head_);
 }
 
+bool IsGrpc(const Headers& headers) {
+  return headers.Get("content-type").value_or("").starts_with("application/grpc");
+}
+
 class Http2Exchange final : public Exchange, public Http2Stream {
  public:
   Http2Exchange(Loop& loop, const Connection& connection, ServerContext context)
@@ -105,6 +111,7 @@ class Http2Exchange final : public Exchange, public Http2Stream {
   void OnStreamClosed(bool clean, const Error& error) override;
   void OnReleased() override { handler_.reset(); }
   void OnBytesAccepted() override;
+  void WaitForBody();
 
   Loop& loop_;
   ServerContext context_;
@@ -115,7 +122,9 @@ class Http2Exchange final : public Exchange, public Http2Stream {
   std::unique_ptr<ExchangeHandler> handler_;
   StringSource body_;
   bool head_sent_ = false;
-  bool discard_ = false;  // the request body is not wanted any more
+  bool discard_ = false;   // the request body is not wanted any more
+  bool progress_ = false;  // of the request body, since the timer was set
+  Timer body_timer_;
 };
 
 void Http2Exchange::OnField(Block block, std::string_view name, std::string_view value) {
@@ -130,7 +139,7 @@ bool Http2Exchange::OnFieldsEnd(Block block) {
     return true;
   }
   if (builder_.over_limit()) {
-    ++context_.stats.refused_total;
+    context_.stats.Refused(HttpAbuse::kHeadTooLarge);
     Respond({.status = 431, .headers = {}}, "The request head is over a limit.\n");
     return true;
   }
@@ -138,7 +147,16 @@ bool Http2Exchange::OnFieldsEnd(Block block) {
   request_ = builder_.Take();
   request_.peer_host = std::move(peer.peer_host);
   request_.tls_peer = std::move(peer.tls_peer);
+  if (context_.limits.trusted_proxies != nullptr) {
+    if (Status named = NameClient(request_, *context_.limits.trusted_proxies); !named) {
+      context_.stats.Refused(HttpAbuse::kMalformed);
+      ProblemResponse problem = Problem(named.error());
+      Respond(std::move(problem.head), std::move(problem.body));
+      return true;
+    }
+  }
   ++context_.stats.requests_total;
+  if (!receive_ended() && !IsGrpc(request_.headers)) WaitForBody();
   context_.handler.OnRequest(*this);
   return true;
 }
@@ -147,13 +165,26 @@ void Http2Exchange::TrailersReceived() {
   std::unique_ptr<HeadBuilder> builder = std::exchange(trailers_builder_, nullptr);
   if (!builder) return;
   if (builder->over_limit()) {
-    ++context_.stats.refused_total;
+    context_.stats.Refused(HttpAbuse::kHeadTooLarge);
     return ResetStream(NGHTTP2_ENHANCE_YOUR_CALM);
   }
   received_trailers_ = std::make_unique<const Headers>(builder->Take().headers);
 }
 
+// A body may pause as long as its handler keeps it waiting, and a stream of gRPC for as long as it
+// likes between messages (grpc/server.h).
+void Http2Exchange::WaitForBody() {
+  progress_ = false;
+  body_timer_ = loop_.RunAfter(context_.limits.body_timeout_ms, [this] {
+    if (!open() || receive_ended()) return;
+    if (progress_ || unconsumed() > 0) return WaitForBody();
+    context_.stats.Refused(HttpAbuse::kSlowBody);
+    ResetStream(kHttp2EnhanceYourCalm);
+  });
+}
+
 void Http2Exchange::OnData(std::string_view bytes) {
+  progress_ = true;
   if (handler_ != nullptr && !discard_) {
     handler_->OnBody(bytes);
   } else {
@@ -170,6 +201,7 @@ void Http2Exchange::OnBytesAccepted() {
 }
 
 void Http2Exchange::OnStreamClosed(bool clean, const Error& error) {
+  body_timer_.Cancel();
   if (!clean && handler_ != nullptr) handler_->OnAborted(error);
 }
 
@@ -207,7 +239,8 @@ class Http2ServerSession final : public Http2Session {
             {.streams_max = context.limits.streams_max,
              .header_list_bytes_max = static_cast<uint32_t>(context.limits.header_bytes_max),
              .ping_interval_ms = context.limits.ping_interval_ms,
-             .ping_timeout_ms = context.limits.ping_timeout_ms}),
+             .ping_timeout_ms = context.limits.ping_timeout_ms,
+             .stall_timeout_ms = context.limits.write_timeout_ms}),
         context_(context) {
     WaitForHead();
     WaitForRequest();
@@ -232,12 +265,12 @@ class Http2ServerSession final : public Http2Session {
   void OnFirstSettings() override { head_timer_.Cancel(); }
   void OnHeadersBegun() override { WaitForHead(); }
   void OnHeadersEnded() override { head_timer_.Cancel(); }
-  void OnRefused() override { ++context_.stats.refused_total; }
+  void OnRefused(HttpAbuse kind) override { context_.stats.Refused(kind); }
 
   // The preface and every block of fields come whole within the time, or the connection goes.
   void WaitForHead() {
     head_timer_ = loop().RunAfter(context_.limits.head_timeout_ms, [this] {
-      ++context_.stats.refused_total;
+      context_.stats.Refused(HttpAbuse::kSlowHead);
       Abort({Code::kUnavailable, "the head of a request took too long", {}});
     });
   }

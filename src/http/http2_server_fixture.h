@@ -156,6 +156,7 @@ class Http2Server : public testing::Test, public RequestHandler {
     return bytes;
   }
   std::shared_ptr<Exchange> last() { return last_.lock(); }
+  uint64_t Abuse(HttpAbuse kind) const { return stats_.abuse[static_cast<size_t>(kind)]; }
   // A request whose response is `stock_`.
   std::shared_ptr<Exchange> Serve(int32_t stream = 1) {
     SendHeaders(stream);

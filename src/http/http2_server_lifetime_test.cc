@@ -28,7 +28,7 @@ TEST_F(Http2Server, AnIdleConnectionIsDrained) {
 }
 
 TEST_F(Http2Server, AConnectionWithAStreamIsNotIdle) {
-  SendHeaders(1);
+  SendHeaders(1, h2::kEndHeaders | h2::kEndStream);
   for (int i = 0; i < 20; ++i) {
     Advance(20'000);
     for (const RawFrame& ping : Receive(h2::kPing)) {
@@ -43,7 +43,7 @@ TEST_F(Http2Server, AConnectionWithAStreamIsNotIdle) {
 
 // semantics.md 6.3
 TEST_F(Http2Server, PingsEveryTwentySecondsAndGivesTenForTheAnswer) {
-  SendHeaders(1);
+  SendHeaders(1, h2::kEndHeaders | h2::kEndStream);
   Receive();
   Advance(19'980);
   EXPECT_TRUE(Receive(h2::kPing).empty());
@@ -66,7 +66,7 @@ TEST_F(Http2Server, PingsEveryTwentySecondsAndGivesTenForTheAnswer) {
 
 // semantics.md 6.3
 TEST_F(Http2Server, PingsAtTenSecondsAreNeverTooMany) {
-  SendHeaders(1);
+  SendHeaders(1, h2::kEndHeaders | h2::kEndStream);
   Receive();
   for (int i = 0; i < 10'000; ++i) {
     Send(Frame(h2::kPing, 0, 0, "12345678"));

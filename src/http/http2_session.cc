@@ -22,6 +22,11 @@ constexpr size_t kOutboundFramesMax = 10'000;
 constexpr double kControlBurst = 1000;
 constexpr double kControlPerMs = 0.2;
 
+constexpr uint64_t kBytesPerWindowUpdate = 128;
+constexpr uint64_t kWindowCreditBytesMax = 4 * 1024 * 1024;
+constexpr size_t kBlockTimesMax = 4;  // of the limit of a head, before the connection ends
+constexpr uint64_t kStallLooks = 4;   // within the time
+
 constexpr uint64_t kDrainNoticeMs = 500;  // at the latest then the notice counts as received
 constexpr uint64_t kLingerMs = 1000;      // for the peer to close after our last byte
 
@@ -109,12 +114,14 @@ void Http2Session::OnBytes(std::string_view bytes) {
       nghttp2_session_mem_recv(ng_, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
   if (!alive_) return;
   if (used < 0) {
-    OnRefused();
+    OnRefused(used == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS ? HttpAbuse::kContinuationFlood
+              : used == NGHTTP2_ERR_FLOODED              ? HttpAbuse::kUnreadAnswers
+                                                         : HttpAbuse::kMalformed);
     // Not HTTP/2, or a peer that lets our answers pile up: nothing that it would read either.
     return Abort(Lost(std::string("HTTP/2: ") + nghttp2_strerror(static_cast<int>(used))));
   }
   if (nghttp2_session_get_outbound_queue_size(ng_) > kOutboundFramesMax) {
-    OnRefused();
+    OnRefused(HttpAbuse::kUnreadAnswers);
     return Abort(Lost("HTTP/2: the peer does not read its answers"));
   }
   ScheduleFlush();
@@ -126,18 +133,40 @@ void Http2Session::OnEnd() { OnClosed(Lost("the peer closed the connection")); }
 
 void Http2Session::OnClosed(const Error& error) { Abort(Lost(error.message)); }
 
-bool Http2Session::SpendControlFrame() {
+bool Http2Session::SpendControlFrame(HttpAbuse kind) {
   uint64_t now = loop_.clock().MonoMs();
   control_tokens_ += static_cast<double>(now - control_refill_ms_) * kControlPerMs;
   control_tokens_ = std::min(control_tokens_, kControlBurst) - 1;
   control_refill_ms_ = now;
   if (control_tokens_ >= 0) return true;
-  Calm();
+  Calm(kind);
   return false;
 }
 
-void Http2Session::Calm() {
+// A peer that reads what it gets needs one now and then. One for each byte would have us send a
+// body in frames of a byte.
+void Http2Session::SpendWindowUpdate() {
+  if (window_credit_bytes_ >= kBytesPerWindowUpdate) {
+    window_credit_bytes_ -= kBytesPerWindowUpdate;
+  } else {
+    SpendControlFrame(HttpAbuse::kWindowUpdateFlood);
+  }
+}
+
+// HPACK makes four kilobytes of a byte: what is over the limit of a head is read for a while, so
+// that the answer can say so, and not without end.
+bool Http2Session::CountField(size_t bytes) {
+  block_bytes_ += bytes;
+  if (!options_.server || block_bytes_ <= kBlockTimesMax * options_.header_list_bytes_max) {
+    return true;
+  }
+  Calm(HttpAbuse::kHeadTooLarge);
+  return false;
+}
+
+void Http2Session::Calm(HttpAbuse kind) {
   if (std::exchange(terminated_, true)) return;
+  calm_reason_ = kind;
   nghttp2_session_terminate_session(ng_, NGHTTP2_ENHANCE_YOUR_CALM);
   ScheduleFlush();
 }
@@ -175,11 +204,14 @@ void Http2Session::FrameSent(int32_t id, bool end_stream) {
 void Http2Session::QueueData(Http2Stream& stream, std::string_view frame_header) {
   output_.AppendCopy(frame_header);
   output_end_ += frame_header.size();
+  uint64_t body_begin = output_end_;
   for (Slice& slice : stream.staged_) {
     output_end_ += slice.size();
     output_.Append(std::move(slice));
   }
   stream.staged_.clear();
+  window_credit_bytes_ =
+      std::min(window_credit_bytes_ + output_end_ - body_begin, kWindowCreditBytesMax);
   stream.queued_end_ = output_end_;
   marks_.push_back({stream.id_, output_end_});
 }
@@ -192,6 +224,38 @@ void Http2Session::FailStreams(const Error& error) {
     stream->OnStreamClosed(stream->send_ended_ && options_.server, error);
   }
   for (auto& [id, stream] : streams) closed_.push_back(std::move(stream));
+}
+
+// Looks at bodies while there are some that could be held up.
+void Http2Session::WatchStalls() {
+  if (!options_.server || stall_timer_.running() || !alive_) return;
+  stall_timer_ =
+      loop_.RunAfter(options_.stall_timeout_ms / kStallLooks, [this] { ResetStalled(); });
+}
+
+void Http2Session::ResetStalled() {
+  uint64_t now_ms = loop_.clock().MonoMs();
+  bool held_up = false;
+  std::vector<std::shared_ptr<Http2Stream>> stalled;
+  for (auto& [id, stream] : streams_) {
+    if (!stream->HeldUp()) {
+      stream->stalled_since_ms_ = 0;
+      continue;
+    }
+    held_up = true;
+    bool moved = stream->stalled_at_ != stream->queued_end_;
+    if (stream->stalled_since_ms_ == 0 || moved) {
+      stream->stalled_since_ms_ = now_ms;
+      stream->stalled_at_ = stream->queued_end_;
+    } else if (now_ms - stream->stalled_since_ms_ >= options_.stall_timeout_ms) {
+      stalled.push_back(stream);
+    }
+  }
+  for (auto& stream : stalled) {
+    OnRefused(HttpAbuse::kSlowReader);
+    stream->ResetStream(NGHTTP2_ENHANCE_YOUR_CALM);
+  }
+  if (held_up) WatchStalls();
 }
 
 // ---- output
@@ -276,6 +340,7 @@ void Http2Session::Abort(const Error& error, bool quiet) {
   ping_timer_.Cancel();
   drain_timer_.Cancel();
   linger_timer_.Cancel();
+  stall_timer_.Cancel();
   if (half_closed_) {
     connection_->Close();
   } else {
@@ -354,7 +419,7 @@ void Http2Session::DrainStreams() {
 }
 
 void Http2Session::GoawaySent(uint32_t http2_error) {
-  if (http2_error != NGHTTP2_NO_ERROR) return OnRefused();
+  if (http2_error != NGHTTP2_NO_ERROR) return OnRefused(calm_reason_);
   // The answer to a PING behind the notice says that the peer has seen it.
   if (!drain_timer_.running()) return;
   nghttp2_submit_ping(ng_, NGHTTP2_FLAG_NONE, reinterpret_cast<const uint8_t*>(kDrainPing));

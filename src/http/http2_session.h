@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "http/http2_stream.h"
+#include "http/http_abuse.h"
 #include "net/connection.h"
 #include "net/loop.h"
 #include "net/output.h"
@@ -25,6 +26,7 @@ struct Http2Options {
   uint32_t header_list_bytes_max = 16 * 1024;
   uint64_t ping_interval_ms = 20'000;  // docs/semantics.md 6.3
   uint64_t ping_timeout_ms = 10'000;
+  uint64_t stall_timeout_ms = 30'000;  // a server's: a body that the peer's window holds up
 };
 
 // One HTTP/2 connection (RFC 9113) over nghttp2, what both roles share.
@@ -40,9 +42,11 @@ struct Http2Options {
 //              so what a source still holds can be dropped or replaced; slices are not copied.
 //   Input      Flow control by ConsumeBody(). The connection's window is larger than a stream's, so
 //              a stream that stalls does not block its neighbours.
-//   Limits     Control frames that cost the peer nothing (PING, SETTINGS, RST_STREAM, PRIORITY,
-//              empty DATA): 1,000 at once and 200 a second, then GOAWAY ENHANCE_YOUR_CALM. Answers
-//              that the peer does not read: 1,000.
+//   Limits     Of a server. Control frames that cost the peer nothing (PING, SETTINGS, RST_STREAM,
+//              PRIORITY, GOAWAY, empty DATA, and WINDOW_UPDATE beyond one for 128 bytes of body):
+//              1,000 at once and 200 a second, then GOAWAY ENHANCE_YOUR_CALM. Heads four times over
+//              their limit: the same. CONTINUATION: 8 in a block. Answers that the peer does not
+//              read: 1,000. A body that the peer's window holds up for `stall_timeout_ms`: reset.
 //   Errors     A peer that answers no PING and takes and sends no byte in the time is reset.
 class Http2Session : public ConnectionHandler, public std::enable_shared_from_this<Http2Session> {
  public:
@@ -90,7 +94,7 @@ class Http2Session : public ConnectionHandler, public std::enable_shared_from_th
   virtual void OnHeadersEnded() {}
   virtual void OnGoaway(uint32_t /*http2_error*/, std::string_view /*debug*/) {}
   // The peer broke the protocol or a limit.
-  virtual void OnRefused() {}
+  virtual void OnRefused(HttpAbuse /*kind*/) {}
 
   void Attach(std::shared_ptr<Http2Stream> stream, int32_t id);
   nghttp2_session* ng() { return ng_; }
@@ -107,7 +111,9 @@ class Http2Session : public ConnectionHandler, public std::enable_shared_from_th
   void StreamClosed(int32_t id, uint32_t http2_error);
   void FrameSent(int32_t id, bool end_stream);
   void QueueData(Http2Stream& stream, std::string_view frame_header);
-  bool SpendControlFrame();
+  bool SpendControlFrame(HttpAbuse kind);
+  void SpendWindowUpdate();
+  bool CountField(size_t bytes);
   void PingAnswered(const uint8_t* payload);
   void SettingsReceived();
   void GoawaySent(uint32_t http2_error);
@@ -124,7 +130,9 @@ class Http2Session : public ConnectionHandler, public std::enable_shared_from_th
   uint64_t Acknowledged() const;
   void KeepaliveExpired();
   void FinalGoaway();
-  void Calm();
+  void Calm(HttpAbuse kind);
+  void WatchStalls();
+  void ResetStalled();
 
   Loop& loop_;
   std::unique_ptr<Connection> connection_;
@@ -141,6 +149,9 @@ class Http2Session : public ConnectionHandler, public std::enable_shared_from_th
 
   double control_tokens_;
   uint64_t control_refill_ms_;
+  uint64_t window_credit_bytes_ = 0;  // of bodies sent, for WINDOW_UPDATE frames to come
+  size_t block_bytes_ = 0;            // of the fields that are being received
+  HttpAbuse calm_reason_ = HttpAbuse::kMalformed;
   uint64_t ping_interval_ms_;
   bool ping_unanswered_ = false;
   uint64_t ping_number_ = 0;
@@ -148,7 +159,7 @@ class Http2Session : public ConnectionHandler, public std::enable_shared_from_th
   uint64_t ping_end_ = 0;  // of the last PING, in bytes of output (a batch at most beyond it)
   uint64_t received_before_ = 0;  // when the wait for its answer began
   uint64_t acknowledged_before_ = 0;
-  Timer ping_timer_, drain_timer_, linger_timer_;
+  Timer ping_timer_, drain_timer_, linger_timer_, stall_timer_;
 
   bool alive_ = true;
   bool settings_seen_ = false;

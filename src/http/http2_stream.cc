@@ -70,6 +70,7 @@ void Http2Stream::SubmitResponse(const ResponseHead& head, BodySource* source) {
   waiting_ = source == nullptr;
   Provider provider(this);
   nghttp2_submit_response(session_->ng(), id_, fields.data(), fields.size(), &provider.ng);
+  session_->WatchStalls();
   session_->ScheduleFlush();
 }
 
@@ -106,7 +107,15 @@ void Http2Stream::WakeBody() {
   if (!attached() || !waiting_ || finish_ || source_ == nullptr) return;
   waiting_ = false;
   nghttp2_session_resume_data(session_->ng(), id_);
+  session_->WatchStalls();
   session_->ScheduleFlush();
+}
+
+bool Http2Stream::HeldUp() const {
+  if (!attached() || source_ == nullptr || waiting_ || send_ended_) return false;
+  nghttp2_session* ng = session_->ng();
+  return nghttp2_session_get_stream_remote_window_size(ng, id_) <= 0 ||
+         nghttp2_session_get_remote_window_size(ng) <= 0;
 }
 
 void Http2Stream::FinishBody(Headers trailers) {

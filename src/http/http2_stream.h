@@ -73,6 +73,8 @@ class Http2Stream {
   int32_t SubmitRequest(nghttp2_session* ng, const RequestHead& head, BodySource* source);
   bool send_ended() const { return send_ended_; }
   bool receive_ended() const { return receive_ended_; }
+  // Bytes that arrived and were not dealt with yet.
+  size_t unconsumed() const { return unconsumed_; }
 
  private:
   struct Provider;
@@ -80,20 +82,24 @@ class Http2Stream {
   ssize_t ReadBody(size_t bytes_max, uint32_t* data_flags);
   BodySource::State PullBody(size_t bytes_max, size_t& taken);
   void SubmitTrailers(const Headers& trailers);
+  // There is body to send and no window for it.
+  bool HeldUp() const;
 
   Http2Session* session_ = nullptr;
   int32_t id_ = -1;
   BodySource* source_ = nullptr;
-  SliceList staged_;          // pulled, to be framed by the next send-data callback
-  Headers trailers_;          // given within Pull()
-  uint64_t queued_end_ = 0;   // where in the session's output our last body byte stands
-  size_t unconsumed_ = 0;     // received and not yet credited
-  bool waiting_ = false;      // the source said kWait
-  bool woken_ = false;        // Wake() since Pull() was called
-  bool pulling_ = false;      // within Pull()
-  bool finish_ = false;       // no more pulling
-  bool end_by_data_ = false;  // the next read yields the end and nothing else
-  bool send_ended_ = false;   // END_STREAM of ours was framed
+  SliceList staged_;               // pulled, to be framed by the next send-data callback
+  Headers trailers_;               // given within Pull()
+  uint64_t queued_end_ = 0;        // where in the session's output our last body byte stands
+  size_t unconsumed_ = 0;          // received and not yet credited
+  uint64_t stalled_since_ms_ = 0;  // 0: the peer's window does not hold the body up …
+  uint64_t stalled_at_ = 0;        // … since it stood there
+  bool waiting_ = false;           // the source said kWait
+  bool woken_ = false;             // Wake() since Pull() was called
+  bool pulling_ = false;           // within Pull()
+  bool finish_ = false;            // no more pulling
+  bool end_by_data_ = false;       // the next read yields the end and nothing else
+  bool send_ended_ = false;        // END_STREAM of ours was framed
   bool receive_ended_ = false;
   bool head_received_ = false;
 };

@@ -64,7 +64,7 @@ struct RawFrame {
 namespace h2 {
 inline constexpr int kData = 0, kHeaders = 1, kPriority = 2, kReset = 3, kSettings = 4, kPing = 6,
                      kGoaway = 7, kWindowUpdate = 8, kContinuation = 9;
-inline constexpr int kEndStream = 1, kAck = 1, kEndHeaders = 4;
+inline constexpr int kEndStream = 1, kAck = 1, kEndHeaders = 4, kPadded = 8;
 inline constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 inline std::string U32(uint32_t value) {

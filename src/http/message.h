@@ -44,7 +44,8 @@ struct RequestHead {
   std::string authority;  // Host or :authority
   Headers headers;
   int version = 11;                         // 10, 11 or 20
-  std::string peer_host;                    // the socket's peer
+  // The client's address: the connection's peer, or whom trusted proxies name (client_address.h).
+  std::string peer_host;
   std::shared_ptr<const TlsPeer> tls_peer;  // of its certificate, if it showed one
 
   // The decoded value of the first query parameter of that name.

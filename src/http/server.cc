@@ -3,6 +3,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "http/connection_gate.h"
 #include "http/server_connection.h"
 #include "net/connection.h"
 #include "net/loop.h"
@@ -46,6 +47,7 @@ class Server final : public HttpServer {
   // For the sniffers.
   void Decide(uint64_t id, bool http2);
   void Remove(uint64_t id);
+  void Refused(HttpAbuse kind) { stats_.Refused(kind); }
   Loop& loop() { return loop_; }
   const HttpLimits& limits() const { return limits_; }
 
@@ -54,8 +56,10 @@ class Server final : public HttpServer {
   struct Entry {
     std::unique_ptr<Sniffer> sniffer;
     std::unique_ptr<ServerConnection> connection;
+    GateTicket ticket;
   };
   void Accept(std::unique_ptr<Connection> connection);
+  void AcceptFailed(const Error& error);
   void AbortAll();
   void CheckDrained();
 
@@ -76,8 +80,10 @@ class Server final : public HttpServer {
 Sniffer::Sniffer(Server& server, uint64_t id, std::unique_ptr<Connection> connection_in)
     : connection(std::move(connection_in)), server_(server), id_(id) {
   connection->Start(*this);
-  timeout_ =
-      server.loop().RunAfter(server.limits().head_timeout_ms, [this] { server_.Remove(id_); });
+  timeout_ = server.loop().RunAfter(server.limits().head_timeout_ms, [this] {
+    server_.Refused(HttpAbuse::kSlowHandshake);
+    server_.Remove(id_);
+  });
 }
 
 void Sniffer::OnBytes(std::string_view arrived) {
@@ -95,7 +101,7 @@ Status Server::Listen(const Address& address) {
   auto listener = Listener::Open(
       loop_, address, limits_.socket,
       [this](std::unique_ptr<Connection> connection) { Accept(std::move(connection)); },
-      [this](const Error&) { ++stats_.accept_errors_total; });
+      [this](const Error& error) { AcceptFailed(error); });
   if (!listener) return std::unexpected(listener.error());
   listener_ = std::move(*listener);
   return {};
@@ -103,9 +109,32 @@ Status Server::Listen(const Address& address) {
 
 void Server::Accept(std::unique_ptr<Connection> connection) {
   ++stats_.connections_total;
+  GateTicket ticket;
+  if (limits_.gate != nullptr) {
+    std::optional<uint64_t> entered = limits_.gate->Enter(connection->peer());
+    if (!entered) {
+      ++stats_.turned_away_total;
+      return connection->Reset();
+    }
+    ticket = GateTicket(*limits_.gate, *entered);
+  }
   ++stats_.connections_open;
   uint64_t id = next_id_++;
-  connections_[id].sniffer = std::make_unique<Sniffer>(*this, id, std::move(connection));
+  Entry& entry = connections_[id];
+  entry.ticket = std::move(ticket);
+  entry.sniffer = std::make_unique<Sniffer>(*this, id, std::move(connection));
+}
+
+void Server::AcceptFailed(const Error& error) {
+  switch (error.code) {  // proxy_protocol.h
+    case Code::kPermissionDenied:
+      return Refused(HttpAbuse::kProxyUntrusted);
+    case Code::kBadRequest:
+    case Code::kDeadlineExceeded:
+      return Refused(HttpAbuse::kProxyHeader);
+    default:
+      ++stats_.accept_errors_total;
+  }
 }
 
 void Server::Decide(uint64_t id, bool http2) {

@@ -74,7 +74,7 @@ class WebSocketHandler {
   // and end the connection. Last call.
   virtual void OnClose(uint16_t code, std::string_view reason) = 0;
   // The peer broke the protocol or a limit: send a close frame with this code (1002 protocol, 1007
-  // not UTF-8, 1009 too large, 1008 control flood) and end the connection. Last call.
+  // not UTF-8, 1009 too large, 1008 a flood) and end the connection. Last call.
   virtual void OnViolation(uint16_t code, std::string_view reason) = 0;
 };
 
@@ -83,6 +83,7 @@ struct WebSocketLimits {
   size_t fragments_max = 1024;          // frames in one message
   uint32_t control_frames_max = 64;     // pings and pongs within …
   uint64_t control_window_ms = 10'000;  // … this time
+  uint32_t messages_max = 0;            // messages within the same time; 0: any number
 };
 
 // WebSocketReceiver turns the peer's bytes, cut anywhere, into messages.
@@ -111,6 +112,8 @@ class WebSocketReceiver {
   bool Step(Parser& parser, uint64_t now_ms);
   bool BeginFrame(Parser& parser, const wslay_frame_iocb& frame, uint64_t now_ms);
   bool CountControl(uint64_t now_ms);
+  bool CountMessage(uint64_t now_ms);
+  void OpenWindow(uint64_t now_ms);
   bool EndMessage(Parser& parser, std::string_view last);
   bool EndControl(Parser& parser, uint8_t opcode);
   bool EndClose(std::string_view payload);
@@ -122,6 +125,7 @@ class WebSocketReceiver {
   bool* destroyed_ = nullptr;
   uint64_t control_window_begin_ms_ = 0;
   uint32_t control_frames_ = 0;
+  uint32_t messages_ = 0;
   Role role_;
   bool ended_ = false;
 };

@@ -128,6 +128,7 @@ bool WebSocketReceiver::BeginFrame(Parser& parser, const wslay_frame_iocb& frame
         1002, continues ? "there is no message to continue" : "the message before is not complete");
   }
   if (!continues) {
+    if (!CountMessage(now_ms)) return false;
     parser.opcode = frame.opcode;
     parser.fragments = 0;
   }
@@ -138,11 +139,20 @@ bool WebSocketReceiver::BeginFrame(Parser& parser, const wslay_frame_iocb& frame
   return true;
 }
 
+void WebSocketReceiver::OpenWindow(uint64_t now_ms) {
+  if (now_ms - control_window_begin_ms_ < limits_.control_window_ms) return;
+  control_window_begin_ms_ = now_ms;
+  control_frames_ = messages_ = 0;
+}
+
+bool WebSocketReceiver::CountMessage(uint64_t now_ms) {
+  OpenWindow(now_ms);
+  if (limits_.messages_max == 0 || ++messages_ <= limits_.messages_max) return true;
+  return Violate(1008, "too many messages");
+}
+
 bool WebSocketReceiver::CountControl(uint64_t now_ms) {
-  if (now_ms - control_window_begin_ms_ >= limits_.control_window_ms) {
-    control_window_begin_ms_ = now_ms;
-    control_frames_ = 0;
-  }
+  OpenWindow(now_ms);
   if (++control_frames_ <= limits_.control_frames_max) return true;
   return Violate(1008, "too many control frames");
 }
