@@ -15,7 +15,7 @@ namespace {
 // A socket that takes everything.
 class Sink final : public SessionTransport {
  public:
-  explicit Sink(Shard& shard) : session(shard, *this, Encoding::kWebSocketJson) {}
+  explicit Sink(Shard& shard) : session(shard, *this, Encoding::kWebSocketJson, {}) {}
   void Flush() override {
     iovec buffers[64];
     while (size_t n = session.Peek(buffers)) {

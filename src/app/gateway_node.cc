@@ -114,6 +114,21 @@ Status GatewayNode::OpenApp(const GatewayNodeOptions& options, GatewayConfig& co
   return {};
 }
 
+Status GatewayNode::ReadTrustedProxies(const GatewayNodeOptions& options, GatewayConfig& config) {
+  Result<IpPrefixes> trusted = IpPrefixes::Parse(options.trusted_proxies);
+  if (!trusted) {
+    return Fail(Code::kInvalidArgument, "option trusted-proxies: " + trusted.error().message,
+                "trusted-proxies");
+  }
+  if (config.proxy_protocol && trusted->empty()) {
+    return Fail(Code::kInvalidArgument,
+                "option proxy-protocol: name by --trusted-proxies who may send the header",
+                "proxy-protocol");
+  }
+  config.trusted_proxies = std::move(*trusted);
+  return {};
+}
+
 Status GatewayNode::Open(Loop& loop, const GatewayNodeOptions& options) {
   if (Status ok = MakeFolder(options.config.data_dir); !ok) return ok;
   auto keys = GatewayKeys::Load(options.config, loop.clock().WallMs());
@@ -122,6 +137,7 @@ Status GatewayNode::Open(Loop& loop, const GatewayNodeOptions& options) {
   config.refuse_unknown = options.on_unknown == "refuse";
   if (Status ok = OpenTls(options, config); !ok) return ok;
   if (Status ok = OpenApp(options, config); !ok) return ok;
+  if (Status ok = ReadTrustedProxies(options, config); !ok) return ok;
   auto gateway = Gateway::Open(loop, std::move(config), std::move(*keys));
   if (!gateway) return std::unexpected(gateway.error());
   gateway_ = std::move(*gateway);

@@ -32,6 +32,7 @@ class GatewayNode {
   Status OpenTls(const GatewayNodeOptions& options, GatewayConfig& config);
   Status OpenAdmin(Loop& loop, const GatewayNodeOptions& options);
   Status OpenApp(const GatewayNodeOptions& options, GatewayConfig& config);
+  static Status ReadTrustedProxies(const GatewayNodeOptions& options, GatewayConfig& config);
   Status Ready() const;
   Result<std::string> SessionsJson(const RequestHead& request) const;
 

@@ -413,6 +413,44 @@ void AddSessionOptions(OptionTable& table, GatewayConfig& config) {
                    config.drain_spread_ms);
 }
 
+void AddLimitOptions(OptionTable& table, GatewayNodeOptions& options) {
+  AdmissionLimits& limits = options.config.client_limits;
+  table.Count({.name = "address-connections",
+               .text = "What one address may have open; an IPv6 /64 is one address, loopback is "
+                       "exempt; 0: any number.",
+               .fallback = "500",
+               .high = "1000000"},
+              limits.address_connections);
+  table.Count({.name = "address-connects",
+               .text = "How often a second one address may connect, and ten times as often at "
+                       "once; 0: any number.",
+               .fallback = "50",
+               .high = "100000"},
+              limits.address_connects_per_s);
+  table.Count({.name = "user-connections",
+               .text = "What one user may have open, devices and tabs together; 0: any number.",
+               .fallback = "20",
+               .high = "1000000"},
+              limits.user_connections);
+  table.Count({.name = "user-connects",
+               .text = "How often a second one user may connect, and ten times as often at once; "
+                       "0: any number.",
+               .fallback = "2",
+               .high = "100000"},
+              limits.user_connects_per_s);
+  table.List(
+      {.name = "trusted-proxies",
+       .text = "The addresses and networks (10.0.0.0/8) of the proxies and load balancers in "
+               "front: whom they name in X-Forwarded-For or by the PROXY protocol is the "
+               "client.",
+       .placeholder = "CIDR,..."},
+      options.trusted_proxies);
+  table.Flag({.name = "proxy-protocol",
+              .text = "Every connection to --listen comes from one of --trusted-proxies and begins "
+                      "with a header of the PROXY protocol, version 2; others are closed."},
+             options.config.proxy_protocol);
+}
+
 }  // namespace
 
 void AddEngineOptions(OptionTable& table, OptionSpec data_spec, BackendNodeOptions& options) {
@@ -483,6 +521,7 @@ void AddGatewayOptions(OptionTable& table, GatewayNodeOptions& options) {
   AddFreshnessOptions(table, options);
   AddKeyOptions(table, options.config);
   AddSessionOptions(table, options.config);
+  AddLimitOptions(table, options);
   AddPlaintext(table, options.plaintext);
 }
 

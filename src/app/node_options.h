@@ -44,6 +44,7 @@ struct GatewayNodeOptions {
   std::string app;                   // http:// or https://HOST:PORT; empty: no request proxy
   ClientTlsOptions app_tls;          // with https
   ProxyOptions proxy;
+  std::vector<std::string> trusted_proxies;  // networks; docs/semantics.md 10.4
   BackendAccessOptions backend;
   bool plaintext = false;
 };

@@ -1,11 +1,14 @@
 #include "gateway/client_session.h"
 
+#include <utility>
+
 #include "gateway/shard.h"
 
 namespace galaxy::push {
 
-ClientSession::ClientSession(Shard& shard, SessionTransport& transport, Encoding encoding)
-    : shard_(shard), transport_(transport), encoding_(encoding) {}
+ClientSession::ClientSession(Shard& shard, SessionTransport& transport, Encoding encoding,
+                             ClientPlace place)
+    : shard_(shard), transport_(transport), place_(std::move(place)), encoding_(encoding) {}
 
 ClientSession::~ClientSession() { shard_.Leave(*this); }
 

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/slice.h"
+#include "gateway/client_limiter.h"
 #include "gateway/frame.h"
 #include "gateway/frame_queue.h"
 #include "gateway/session_index.h"
@@ -56,7 +57,8 @@ enum class SessionState : uint8_t {
 //   Cost       About 250 bytes; no heap besides the session id while nothing waits.
 class ClientSession : public IndexedSession {
  public:
-  ClientSession(Shard& shard, SessionTransport& transport, Encoding encoding);
+  // `place`: of the client's address, held as long as the session is here.
+  ClientSession(Shard& shard, SessionTransport& transport, Encoding encoding, ClientPlace place);
   ~ClientSession();
 
   // --- for the transport
@@ -86,6 +88,7 @@ class ClientSession : public IndexedSession {
 
   Shard& shard_;
   SessionTransport& transport_;
+  const ClientPlace place_;
   FrameQueue queue_;
   uint64_t expires_ms_ = 0;     // of the token
   uint64_t replay_from_ = 0;    // kReplaying: begins beyond this ordinal …

@@ -7,6 +7,7 @@
 
 #include "net/address.h"
 #include "net/connection.h"
+#include "net/ip_address.h"
 
 namespace galaxy::push {
 
@@ -21,6 +22,16 @@ struct ProxyOptions {
   uint64_t response_timeout_ms = 60'000;  // until the response begins, and between parts of it
   uint32_t window_bytes = 256 << 10;      // of one response that waits for a slow client
   size_t in_flight_max = 10'000;
+};
+
+// What one client may have and do (docs/semantics.md 10.4); 0: no limit. A client is who comes from
+// one IPv4 address or one IPv6 /64, and who a token names. At once, after a pause, ten seconds'
+// worth of connects are taken.
+struct AdmissionLimits {
+  uint32_t address_connections = 500;
+  uint32_t address_connects_per_s = 50;
+  uint32_t user_connections = 20;
+  uint32_t user_connects_per_s = 2;
 };
 
 // Everything that can be set about a gateway. The values are the documented defaults (marked † in
@@ -80,17 +91,24 @@ struct GatewayConfig {
   uint64_t replay_chunk_bytes = 64u << 10;           // 7.6: how far a replay runs ahead
   uint32_t batch_size = 64;                          // events under one signature, 1-256
 
+  // --- limits of clients (10.4)
+  AdmissionLimits client_limits;
+  IpPrefixes trusted_proxies;   // whose word on where a client comes from is taken
+  bool proxy_protocol = false;  // they begin each connection with a header (net/proxy_protocol.h)
+
   // --- the request proxy; none: there is no application
   std::optional<ProxyOptions> app;
 
   // --- edge
   uint64_t hello_timeout_ms = 5'000;
-  uint64_t close_drain_ms = 1'000;      // 8.2: then a closing connection is reset
-  uint64_t retry_after_ms = 1'000;      // in a `bye` with verdict resume
-  int notsent_lowat_bytes = 16 * 1024;  // 8.2
-  uint64_t drain_flush_ms = 5'000;      // 6.5
-  uint64_t drain_spread_ms = 10'000;    // 6.5
-  uint64_t jwks_max_age_s = 600;        // docs/envelope.md, Keys
+  uint64_t message_timeout_ms = 30'000;  // of a WebSocket message that was begun
+  uint64_t close_drain_ms = 1'000;       // 8.2: then a closing connection is reset
+  uint64_t retry_after_ms = 1'000;       // in a `bye` with verdict resume
+  uint64_t too_many_retry_ms = 5'000;    // the same, for who is over a limit
+  int notsent_lowat_bytes = 16 * 1024;   // 8.2
+  uint64_t drain_flush_ms = 5'000;       // 6.5
+  uint64_t drain_spread_ms = 10'000;     // 6.5
+  uint64_t jwks_max_age_s = 600;         // docs/envelope.md, Keys
 };
 
 }  // namespace galaxy::push

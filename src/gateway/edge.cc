@@ -32,6 +32,9 @@ const Subprotocol* Choose(const WebSocketOffer& offer) {
   return nullptr;
 }
 
+// A client says hello, and now and then a new token: each is a signature to be looked at.
+constexpr uint32_t kClientMessagesMax = 30;
+
 uint32_t RetrySeconds(uint64_t ms) { return static_cast<uint32_t>((ms + 999) / 1000); }
 
 }  // namespace
@@ -41,7 +44,12 @@ Farewell FarewellOf(const Error& error, uint64_t retry_after_ms) {
 }
 
 Edge::Edge(Loop& loop, const GatewayConfig& config, Shard& shard, const GatewayKeys& keys)
-    : loop_(loop), config_(config), shard_(shard), keys_(keys) {
+    : loop_(loop),
+      config_(config),
+      shard_(shard),
+      keys_(keys),
+      limiter_(config.client_limits, config.trusted_proxies, loop.clock()) {
+  websocket_limits_.messages_max = kClientMessagesMax;
   grpc_ = std::make_unique<EdgeGrpc>(*this);
 }
 
@@ -83,13 +91,19 @@ void Edge::ServePreflight(Exchange& exchange) {
 }
 
 void Edge::ServeEvents(Exchange& exchange) {
-  if (WantsWebSocket(exchange.request())) return OpenWebSocket(exchange);
-  if (AcceptsEventStream(exchange.request().headers)) return OpenStream(exchange);
+  const RequestHead& request = exchange.request();
+  bool websocket = WantsWebSocket(request);
+  if (websocket || AcceptsEventStream(request.headers)) {
+    // Before the token: to look at a bad one costs more than anything else here.
+    Result<ClientPlace> place = limiter_.Enter(request.peer_host);
+    return websocket ? OpenWebSocket(exchange, std::move(place))
+                     : OpenStream(exchange, std::move(place));
+  }
   Refuse(exchange,
          {Code::kBadRequest, "ask for text/event-stream or upgrade to a WebSocket", "accept"});
 }
 
-void Edge::OpenWebSocket(Exchange& exchange) {
+void Edge::OpenWebSocket(Exchange& exchange, Result<ClientPlace> place) {
   auto offer = CheckUpgrade(exchange.request());
   if (!offer) return Refuse(exchange, {Code::kBadRequest, offer.error().message, ""});
   const Subprotocol* subprotocol = Choose(*offer);
@@ -100,18 +114,21 @@ void Edge::OpenWebSocket(Exchange& exchange) {
   }
   // With our subprotocol every other refusal follows the upgrade: a browser cannot see it else.
   auto request = ReadEventsRequest(exchange.request());
+  if (!place) request = std::unexpected(place.error());
   if (draining_) request = std::unexpected(Error{Code::kDrain, "", ""});
   auto upgraded = exchange.Upgrade(AcceptHead(*offer, subprotocol->name));
   if (!upgraded) return;  // the connection was lost
   auto session = std::make_unique<WebSocketSession>(*this, std::move(upgraded->connection),
-                                                    subprotocol->encoding);
+                                                    subprotocol->encoding,
+                                                    place ? std::move(*place) : ClientPlace());
   WebSocketSession& kept = *session;
   kept.index = websockets_.size();
   websockets_.push_back(std::move(session));
   kept.Start(std::move(request), upgraded->unread);
 }
 
-void Edge::OpenStream(Exchange& exchange) {
+void Edge::OpenStream(Exchange& exchange, Result<ClientPlace> place) {
+  if (!place) return RefuseStream(exchange, place.error());
   auto request = ReadEventsRequest(exchange.request());
   if (!request) return RefuseStream(exchange, request.error());
   if (!request->token) {
@@ -119,7 +136,7 @@ void Edge::OpenStream(Exchange& exchange) {
   }
   auto who = Authenticate(*request->token);
   if (!who) return RefuseStream(exchange, who.error());
-  auto stream = std::make_unique<SseSession>(*this, exchange);
+  auto stream = std::make_unique<SseSession>(*this, exchange, std::move(*place));
   auto admitted = shard_.Admit(stream->session(), *who, request->cursor);
   if (!admitted) return RefuseStream(exchange, admitted.error());
   ResponseHead head;
@@ -135,7 +152,7 @@ void Edge::OpenStream(Exchange& exchange) {
 
 void Edge::Refuse(Exchange& exchange, const Error& error) {
   Count(error);
-  ProblemResponse problem = Problem(error, RetrySeconds(config_.retry_after_ms));
+  ProblemResponse problem = Problem(error, RetrySeconds(RetryMs(error.code)));
   if (error.code == Code::kMethodNotAllowed) problem.head.headers.Set("allow", "GET, OPTIONS");
   AddCors(exchange.request(), config_.allowed_origins, problem.head.headers);
   exchange.Respond(std::move(problem.head), std::move(problem.body));
@@ -145,7 +162,7 @@ void Edge::Refuse(Exchange& exchange, const Error& error) {
 void Edge::RefuseStream(Exchange& exchange, const Error& error) {
   if (Describe(error.code).verdict != Verdict::kResume) return Refuse(exchange, error);
   Count(error);
-  Farewell bye = FarewellOf(error, config_.retry_after_ms);
+  Farewell bye = FarewellOf(error, RetryMs(error.code));
   std::string body;
   AppendSseRetry(body, bye.retry_after_ms);
   AppendFrame(body, Encoding::kSse, "", bye);
@@ -164,11 +181,14 @@ Result<ClientIdentity> Edge::Authenticate(std::string_view token) const {
   return who;
 }
 
-Result<ClientIdentity> Edge::AuthenticateRequest(const RequestHead& request) const {
+Result<ClientIdentity> Edge::AuthenticateRequest(const RequestHead& request) {
   Result<EventsRequest> read = ReadEventsRequest(request);
   if (!read) return std::unexpected(read.error());
   if (!read->token) return Fail(Code::kUnauthenticated, "a bearer token is missing");
-  return Authenticate(*read->token);
+  if (Status few = limiter_.MaySignIn(request.peer_host); !few) return std::unexpected(few.error());
+  Result<ClientIdentity> who = Authenticate(*read->token);
+  if (!who && who.error().code == Code::kUnauthenticated) limiter_.SignInFailed(request.peer_host);
+  return who;
 }
 
 uint64_t Edge::open() const {
@@ -183,6 +203,10 @@ void Edge::StartDrain() { draining_ = true; }
 
 uint64_t Edge::DrainMs(Code code) const {
   return code == Code::kDrain ? config_.drain_flush_ms : config_.close_drain_ms;
+}
+
+uint64_t Edge::RetryMs(Code code) const {
+  return code == Code::kTooMany ? config_.too_many_retry_ms : config_.retry_after_ms;
 }
 
 void Edge::Remove(WebSocketSession& session) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "gateway/client_limiter.h"
 #include "gateway/config.h"
 #include "gateway/gateway.h"
 #include "gateway/shard.h"
@@ -54,7 +55,7 @@ class Edge final : public RequestHandler {
   // Requests under its prefix go to `proxy`, which outlives this.
   void SetProxy(Proxy& proxy) { proxy_ = &proxy; }
   // Who the bearer of a request is.
-  Result<ClientIdentity> AuthenticateRequest(const RequestHead& request) const;
+  Result<ClientIdentity> AuthenticateRequest(const RequestHead& request);
   // Answers with the problem of `error`, and counts it.
   void Refuse(Exchange& exchange, const Error& error);
   // What a gRPC client that asks for health is told.
@@ -71,11 +72,15 @@ class Edge final : public RequestHandler {
   void Count(const Error& refusal) { ++stats_.refused[static_cast<size_t>(refusal.code)]; }
   void Remove(WebSocketSession& session);
   uint64_t DrainMs(Code code) const;
+  // When somebody who is refused with that code may come back.
+  uint64_t RetryMs(Code code) const;
 
   Loop& loop() { return loop_; }
   const GatewayConfig& config() const { return config_; }
   const WebSocketLimits& websocket_limits() const { return websocket_limits_; }
   Shard& shard() { return shard_; }
+  ClientLimiter& limiter() { return limiter_; }
+  const ClientLimiter& limiter() const { return limiter_; }
   EdgeStats& stats() { return stats_; }
   const EdgeStats& stats() const { return stats_; }
 
@@ -83,14 +88,15 @@ class Edge final : public RequestHandler {
   void ServeKeys(Exchange& exchange);
   void ServeEvents(Exchange& exchange);
   void ServePreflight(Exchange& exchange);
-  void OpenWebSocket(Exchange& exchange);
-  void OpenStream(Exchange& exchange);
+  void OpenWebSocket(Exchange& exchange, Result<ClientPlace> place);
+  void OpenStream(Exchange& exchange, Result<ClientPlace> place);
   void RefuseStream(Exchange& exchange, const Error& error);
 
   Loop& loop_;
   const GatewayConfig& config_;
   Shard& shard_;
   const GatewayKeys& keys_;
+  ClientLimiter limiter_;
   WebSocketLimits websocket_limits_;
   EdgeStats stats_;
   Proxy* proxy_ = nullptr;

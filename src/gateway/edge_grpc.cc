@@ -17,8 +17,9 @@ constexpr size_t kMessageBytesMax = 64 << 10;
 
 EdgeGrpc::EdgeGrpc(Edge& edge) : router_(nullptr, {.message_bytes_max = kMessageBytesMax}) {
   SetServing(false);
-  router_.Add("/" + std::string(kService) + "/Subscribe",
-              [&edge](GrpcServerCall& call) { return std::make_unique<GrpcSession>(edge, call); });
+  router_.Add("/" + std::string(kService) + "/Subscribe", [&edge](GrpcServerCall& call) {
+    return std::make_unique<GrpcSession>(edge, call, edge.limiter().Enter(call.peer_host()));
+  });
   health_.AddTo(router_);
   reflection_.Add(*gateway::v1::Frame::descriptor()->file());
   reflection_.Add(*grpc::health::v1::HealthCheckResponse::descriptor()->file());
@@ -43,8 +44,11 @@ Metadata ByeTrailers(const Farewell& bye) {
   return trailers;
 }
 
-GrpcSession::GrpcSession(Edge& edge, GrpcServerCall& call)
-    : edge_(edge), call_(call), session_(edge.shard(), *this, Encoding::kGrpc) {
+GrpcSession::GrpcSession(Edge& edge, GrpcServerCall& call, Result<ClientPlace> place)
+    : edge_(edge),
+      call_(call),
+      session_(edge.shard(), *this, Encoding::kGrpc, place ? std::move(*place) : ClientPlace()),
+      over_(place ? nullptr : std::make_unique<Error>(place.error())) {
   edge_.stats().Open(Encoding::kGrpc);
   timer_ = edge_.loop().RunAfter(edge_.config().hello_timeout_ms,
                                  [this] { Refuse({Code::kHelloTimeout, "", ""}); });
@@ -62,6 +66,7 @@ void GrpcSession::OnMessage(std::string_view message) {
 }
 
 Status GrpcSession::Admit(std::string_view message) {
+  if (over_) return std::unexpected(*over_);
   gateway::v1::SubscribeRequest request;
   if (!request.ParseFromArray(message.data(), static_cast<int>(message.size()))) {
     return Fail(Code::kBadRequest, "the request is no galaxy.gateway.v1.SubscribeRequest");
@@ -82,7 +87,7 @@ void GrpcSession::OnHalfClose() {
 void GrpcSession::Refuse(const Error& error) {
   if (bye_) return;
   edge_.Count(error);
-  Farewell bye = FarewellOf(error, edge_.config().retry_after_ms);
+  Farewell bye = FarewellOf(error, edge_.RetryMs(error.code));
   if (session_.user() != nullptr) return edge_.shard().Close(session_, std::move(bye));
   Finish(bye);
 }

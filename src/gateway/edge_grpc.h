@@ -46,7 +46,7 @@ class EdgeGrpc final : public RequestHandler {
 //   Threads    One loop.
 class GrpcSession final : public GrpcCallHandler, public BodySource, public SessionTransport {
  public:
-  GrpcSession(Edge& edge, GrpcServerCall& call);
+  GrpcSession(Edge& edge, GrpcServerCall& call, Result<ClientPlace> place);
   ~GrpcSession() override;
 
  private:
@@ -71,6 +71,7 @@ class GrpcSession final : public GrpcCallHandler, public BodySource, public Sess
   ClientSession session_;
   Timer timer_;                    // for the request, then for the end
   std::unique_ptr<Farewell> bye_;  // ending
+  std::unique_ptr<Error> over_;    // a limit of the client's address
   bool answered_ = false;          // admitted or refused
 };
 

@@ -9,8 +9,10 @@ constexpr uint32_t kHttp2Cancel = 8;  // RFC 9113 7
 
 }  // namespace
 
-SseSession::SseSession(Edge& edge, Exchange& exchange)
-    : edge_(edge), exchange_(exchange), session_(edge.shard(), *this, Encoding::kSse) {
+SseSession::SseSession(Edge& edge, Exchange& exchange, ClientPlace place)
+    : edge_(edge),
+      exchange_(exchange),
+      session_(edge.shard(), *this, Encoding::kSse, std::move(place)) {
   edge_.stats().Open(Encoding::kSse);
   std::string retry;
   AppendSseRetry(retry, edge.config().retry_after_ms);

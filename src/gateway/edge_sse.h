@@ -14,7 +14,7 @@ namespace galaxy::push {
 //   Threads    One loop.
 class SseSession final : public ExchangeHandler, public BodySource, public SessionTransport {
  public:
-  SseSession(Edge& edge, Exchange& exchange);
+  SseSession(Edge& edge, Exchange& exchange, ClientPlace place);
   ~SseSession() override;
   ClientSession& session() { return session_; }
 

@@ -7,11 +7,11 @@
 namespace galaxy::push {
 
 WebSocketSession::WebSocketSession(Edge& edge, std::unique_ptr<Connection> connection,
-                                   Encoding encoding)
+                                   Encoding encoding, ClientPlace place)
     : edge_(edge),
       connection_(std::move(connection)),
       receiver_(WebSocketReceiver::Role::kServer, edge.websocket_limits(), *this),
-      session_(edge.shard(), *this, encoding) {
+      session_(edge.shard(), *this, encoding, std::move(place)) {
   edge_.stats().Open(encoding);
 }
 
@@ -43,7 +43,7 @@ void WebSocketSession::Hello(std::string_view token, std::string_view cursor) {
 
 void WebSocketSession::Refuse(const Error& error) {
   edge_.Count(error);
-  Farewell bye = FarewellOf(error, edge_.config().retry_after_ms);
+  Farewell bye = FarewellOf(error, edge_.RetryMs(error.code));
   if (session_.user() != nullptr) return edge_.shard().Close(session_, std::move(bye));
   session_.PushFrame(bye);
   End(bye);
@@ -120,6 +120,14 @@ void WebSocketSession::Gone() {
 
 void WebSocketSession::OnBytes(std::string_view bytes) {
   receiver_.Feed(bytes, edge_.loop().clock().MonoMs());
+  if (state_ != State::kOpen) return;
+  if (receiver_.idle()) {
+    timer_.Cancel();
+  } else if (!timer_.running()) {
+    timer_ = edge_.loop().RunAfter(edge_.config().message_timeout_ms, [this] {
+      OnViolation(1008, "a message was not complete in time");
+    });
+  }
 }
 
 void WebSocketSession::OnEnd() {

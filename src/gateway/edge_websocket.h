@@ -28,7 +28,8 @@ class WebSocketSession final : public SessionTransport,
                                private ConnectionHandler,
                                private WebSocketHandler {
  public:
-  WebSocketSession(Edge& edge, std::unique_ptr<Connection> connection, Encoding encoding);
+  WebSocketSession(Edge& edge, std::unique_ptr<Connection> connection, Encoding encoding,
+                   ClientPlace place);
   ~WebSocketSession() override;
 
   // `request`: what the upgrade request said, or why it is refused. `unread`: bytes that came with

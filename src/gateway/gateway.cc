@@ -19,11 +19,22 @@ namespace {
 
 constexpr std::string_view kOwnKeysFile = "/envelope-keys.json";
 constexpr uint64_t kDrainLookMs = 20;
+// Of one connection of a client. RFC 9113 6.5.2 asks for 100 at least; a proxy opens more
+// connections.
+constexpr uint32_t kStreamsMax = 128;
+constexpr uint64_t kDeadAfterMs = 60'000;
 constexpr uint64_t kForgetFirstMs = 60'000;  // gateways that never live for an hour forget, too
 constexpr uint64_t kForgetMs = 3'600'000;
 
-HttpLimits ServerLimits(const GatewayConfig& config) {
+HttpLimits ServerLimits(const GatewayConfig& config, ConnectionGate& gate) {
   HttpLimits limits;
+  limits.gate = &gate;
+  limits.streams_max = kStreamsMax;
+  limits.trusted_proxies = &config.trusted_proxies;
+  if (config.proxy_protocol) limits.socket.proxy_protocol_from = &config.trusted_proxies;
+  // A phone that left its network says nothing: its place must be free again some time.
+  limits.socket.dead_after_ms = static_cast<int>(
+      std::max({kDeadAfterMs, 3 * config.heartbeat_ms, 2 * config.queue_age_max_ms}));
   limits.socket.notsent_lowat_bytes = config.notsent_lowat_bytes;  // 8.2
   limits.socket.tls = config.listen_tls;
   return limits;
@@ -76,6 +87,10 @@ struct Gateway::Parts {
            {{"user", session.user()->id},
             {"session", std::string(session.session_id())},
             {"queue_bytes", std::to_string(session.queue_bytes())}});
+    });
+    edge.limiter().SetNote([this](ClientLimit limit, std::string_view client) {
+      Note(LogLevel::kInfo, "A client has or asks for too many connections.",
+           {{"limit", std::string(ClientLimitName(limit))}, {"address", std::string(client)}});
     });
   }
 
@@ -289,8 +304,8 @@ Result<std::unique_ptr<Gateway>> Gateway::Open(Loop& loop, GatewayConfig config,
   auto parts = std::make_unique<Parts>(loop, std::move(config), std::move(keys), std::move(*state));
   parts->RunState();
   parts->OpenProxy();
-  auto server =
-      HttpServer::Open(loop, parts->config.listen, ServerLimits(parts->config), parts->edge);
+  auto server = HttpServer::Open(loop, parts->config.listen,
+                                 ServerLimits(parts->config, parts->edge.limiter()), parts->edge);
   if (!server) return std::unexpected(server.error());
   parts->server = std::move(*server);
   parts->ArmTick();
@@ -325,12 +340,14 @@ void Gateway::CollectMetrics(MetricList& out) const {
                 parts_->config.fail_open ? 1 : 0);
   AddShardMetrics(parts_->shard, out);
   AddEdgeMetrics(parts_->edge.stats(), out);
+  AddLimitMetrics(parts_->edge.limiter(), out);
   if (parts_->proxy) AddProxyMetrics(parts_->proxy->stats(), out);
   const HttpStats& http = parts_->server->stats();
   edge.Gauge("http_connections", "Open sockets that still speak HTTP.", http.connections_open);
   edge.Counter("http_connections_total", "Sockets accepted.", http.connections_total);
   edge.Counter("http_refused_total", "Requests that were malformed, over a limit or too slow.",
                http.refused_total);
+  AddAbuseMetrics(http.abuse, "http_abuse_total", edge);
   gateway.Gauge("ready", "1 while the gateway is ready.", ready() ? 1 : 0);
   gateway.Counter("key_reload_failures_total", "Key files that could not be re-read.",
                   parts_->reload_failures);

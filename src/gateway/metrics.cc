@@ -167,6 +167,16 @@ void AddEdgeMetrics(const EdgeStats& stats, MetricList& out) {
   AddByCode("refused_total", "Connections and requests refused, by code.", stats.refused, edge);
 }
 
+void AddLimitMetrics(const ClientLimiter& limiter, MetricList& out) {
+  MetricPart edge("edge", out);
+  for (int i = 0; i < kClientLimitCount; ++i) {
+    auto limit = static_cast<ClientLimit>(i);
+    edge.Counter("limited_total", "Connections and requests refused because a client had too many.",
+                 limiter.refused()[static_cast<size_t>(i)],
+                 {{"limit", std::string(ClientLimitName(limit))}});
+  }
+}
+
 void AddProxyMetrics(const ProxyStats& stats, MetricList& out) {
   MetricPart proxy("proxy", out);
   proxy.Gauge("requests_in_flight", "Requests that the application works on.", stats.in_flight);

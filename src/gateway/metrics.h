@@ -10,6 +10,7 @@ namespace galaxy::push {
 class FeedClient;
 class Shard;
 class Vouching;
+class ClientLimiter;
 struct EdgeStats;
 struct ProxyStats;
 struct StateWriterStats;
@@ -19,6 +20,7 @@ void AddVouchingMetrics(const Vouching& vouching, uint64_t mono_ms, MetricList& 
 void AddShardMetrics(Shard& shard, MetricList& out);
 void AddProxyMetrics(const ProxyStats& stats, MetricList& out);
 void AddStateMetrics(const StateWriterStats& stats, uint64_t mono_ms, MetricList& out);
+void AddLimitMetrics(const ClientLimiter& limiter, MetricList& out);
 void AddEdgeMetrics(const EdgeStats& stats, MetricList& out);
 
 }  // namespace galaxy::push

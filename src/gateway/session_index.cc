@@ -24,7 +24,7 @@ void SessionIndex::Add(IndexedSession& session, std::string_view user, uint64_t 
   UserNode* node = FindNode(user, user_hash);
   if (node == nullptr) {
     UserNode*& head = nodes_[user_hash];
-    head = new UserNode{std::string(user), user_hash, nullptr, head};
+    head = new UserNode{std::string(user), user_hash, nullptr, 0, head};
     node = head;
     ++user_count_;
   }
@@ -34,6 +34,7 @@ void SessionIndex::Add(IndexedSession& session, std::string_view user, uint64_t 
   session.next_ = node->first;
   if (node->first != nullptr) node->first->prev_ = &session;
   node->first = &session;
+  ++node->connections;
 }
 
 void SessionIndex::Remove(IndexedSession& session) {
@@ -43,6 +44,7 @@ void SessionIndex::Remove(IndexedSession& session) {
   if (session.next_ != nullptr) session.next_->prev_ = session.prev_;
   session.user_ = nullptr;
   session.next_ = session.prev_ = nullptr;
+  --node->connections;
   if (node->first == nullptr) Drop(node);
 }
 

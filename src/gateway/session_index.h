@@ -15,6 +15,7 @@ struct UserNode {
   std::string id;
   uint64_t hash = 0;
   IndexedSession* first = nullptr;
+  uint32_t connections = 0;
   UserNode* same_hash = nullptr;  // another user whose id has the same 64-bit hash
 };
 

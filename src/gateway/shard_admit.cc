@@ -30,6 +30,12 @@ Status Shard::Admit(ClientSession& session, const ClientIdentity& who, std::stri
     ++stats_.refused[static_cast<size_t>(code)];
     return Fail(code, revoked ? std::string(revoked->reason) : std::string());
   }
+  if (Status few = session.place_.AdmitUser(session.user()->hash, session.user()->connections - 1);
+      !few) {
+    index_.Remove(session);
+    ++stats_.refused[static_cast<size_t>(few.error().code)];
+    return few;
+  }
   session.began_s_ = began_s;
   session.expires_ms_ = who.expires_ms;
   session.checked_version_ = revoked_.version();

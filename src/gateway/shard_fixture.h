@@ -44,8 +44,9 @@ inline std::vector<std::string> SplitFrames(std::string_view wire, size_t* torn_
 // A client whose socket takes `room` bytes, and then no more until there is room again.
 class FakeClient final : public SessionTransport {
  public:
-  explicit FakeClient(Shard& shard, Encoding encoding = Encoding::kWebSocketJson)
-      : session(shard, *this, encoding) {}
+  explicit FakeClient(Shard& shard, Encoding encoding = Encoding::kWebSocketJson,
+                      ClientPlace place = {})
+      : session(shard, *this, encoding, std::move(place)) {}
 
   void Flush() override {
     iovec buffers[8];

@@ -357,7 +357,7 @@ TEST_F(ShardTest, LongReplayIsPacedNotClosed) {                  // semantics.md
 // A transport that writes after the turn, as HTTP/2 does.
 class LateClient final : public SessionTransport {
  public:
-  explicit LateClient(Shard& shard) : session(shard, *this, Encoding::kSse) {}
+  explicit LateClient(Shard& shard) : session(shard, *this, Encoding::kSse, {}) {}
   void Flush() override {}
   void End(const Farewell& bye) override { ended = bye; }
   void Reset(const Farewell&) override {}

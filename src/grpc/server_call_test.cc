@@ -276,5 +276,36 @@ TEST_F(GrpcServer, AUnaryMethodTakesExactlyOneMessage) {
   EXPECT_EQ(exchange_->status(), "12");
 }
 
+// semantics.md 10.4
+TEST_F(GrpcServer, AMessageThatIsNeverCompleteEndsTheCall) {
+  FakeExchange& exchange = Call("/p.S/Record");
+  std::string message = Framed("hello");
+  auto pass = [&](uint64_t ms) {
+    clock_.Advance(ms);
+    loop_.Poll();
+  };
+  pass(29'000);
+  exchange.handler->OnBody(message.substr(0, 3));
+  pass(29'000);
+  exchange.handler->OnBody(message.substr(3));
+  pass(600'000);  // between messages there is no hurry
+  EXPECT_TRUE(seen_.cancelled.empty());
+  exchange.handler->OnBody(message.substr(0, 7));
+  pass(29'000);
+  EXPECT_TRUE(seen_.cancelled.empty());
+  pass(1'100);
+  ASSERT_EQ(seen_.cancelled.size(), 1u);
+  EXPECT_EQ(seen_.cancelled[0].code, Code::kDeadlineExceeded);
+  EXPECT_EQ(exchange.status(), "4");
+}
+
+// semantics.md 10.4
+TEST_F(GrpcServer, ACallWhoseMessageNeverBeginsEnds) {
+  FakeExchange& exchange = Call("/p.S/Record");
+  clock_.Advance(30'100);
+  loop_.Poll();
+  EXPECT_EQ(exchange.status(), "4");
+}
+
 }  // namespace
 }  // namespace galaxy::push

@@ -22,7 +22,7 @@ constexpr size_t kSettingsEntriesMax = 32;
 
 // A frame that makes work here and costs the peer nothing, and what many of them are. DATA and
 // WINDOW_UPDATE are looked at once they are whole.
-std::optional<HttpAbuse> IsControl(const nghttp2_frame_hd& head) {
+std::optional<HttpAbuse> ControlFlood(const nghttp2_frame_hd& head) {
   switch (head.type) {
     case NGHTTP2_PING:
     case NGHTTP2_GOAWAY:
@@ -51,7 +51,7 @@ struct Http2Callbacks::Table {
   static int OnBeginFrame(nghttp2_session*, const nghttp2_frame_hd* head, void* context) {
     Http2Session& session = Session(context);
     if (!session.options_.server) return 0;
-    if (std::optional<HttpAbuse> kind = IsControl(*head)) session.SpendControlFrame(*kind);
+    if (std::optional<HttpAbuse> kind = ControlFlood(*head)) session.SpendControlFrame(*kind);
     return 0;
   }
 

@@ -66,6 +66,7 @@ void DrawSessions(Draw& draw, GatewayConfig& config) {
   config.replay_chunk_bytes = draw.Pick<size_t>({1u << 10, 8u << 10, 64u << 10});
   config.batch_size = draw.Pick<uint32_t>({1, 4, 64});
   config.retry_after_ms = draw.Pick<uint64_t>({50, 1'000});
+  config.too_many_retry_ms = config.retry_after_ms;
   config.close_drain_ms = draw.Pick<uint64_t>({100, 1'000});
   config.drain_flush_ms = draw.Pick<uint64_t>({500, 5'000});
   config.token_leeway_s = draw.Pick<uint64_t>({10, 30});
