@@ -16,7 +16,7 @@ help:
 	@echo 'make sim      SEEDS=1000 simulated worlds from seed FIRST=1 on; the first that fails, with its history'
 	@echo 'make crash    200 kills of the backend and 100 of gateways under load; SEED=N repeats a schedule'
 	@echo 'make asan     the C++ unit tests under the address and undefined-behaviour sanitizers'
-	@echo 'make tsan     the C++ unit tests under the thread sanitizer (clang 19)'
+	@echo 'make tsan     the suites with threads under the thread sanitizer (clang 19)'
 	@echo 'make fuzz     each fuzz target for SECONDS=60 on JOBS cores (clang 19); FUZZ="jwt url" for some'
 	@echo 'make fuzz-merge  takes new inputs of make fuzz into the corpora that make test replays'
 	@echo 'make lint     clang-tidy 19 over src/ and clang-format in check mode'
@@ -74,10 +74,12 @@ asan:
 	@cmake --preset asan && cmake --build --preset asan -j $(JOBS)
 	@ctest --test-dir build-asan -j $(JOBS) --output-on-failure -L unit
 
+# The suites that start threads, or whose subjects run on several.
+TSAN ?= storage_test net_test log_test grpc_test backend_test gateway_test client_test
 tsan:
 	@tools/setup lint
-	@cmake --preset tsan && cmake --build --preset tsan -j $(JOBS)
-	@ctest --test-dir build-tsan -j $(JOBS) --output-on-failure -L unit
+	@cmake --preset tsan && cmake --build --preset tsan -j $(JOBS) --target $(TSAN)
+	@ctest --test-dir build-tsan -j $(JOBS) --output-on-failure -R '^($(subst $(eval ) ,|,$(TSAN)))$$'
 
 # docs/reliability.md, "Fuzzing".
 .PHONY: fuzz fuzz-merge fuzzers
