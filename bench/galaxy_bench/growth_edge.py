@@ -8,13 +8,8 @@ SHAPES = {"galaxy": ("Galaxy Push", edge.galaxy), "floor": edge.PEERS["floor"]}
 
 
 def curve(m, points, measure):
-    """{label: [(x, median)]}, all points of all subjects in turn."""
-    samples = {}
-    for _ in range(m.repeat):
-        for x in points:
-            for label, make in SHAPES.values():
-                samples.setdefault(label, {}).setdefault(x, []).append(measure(make, x))
-    return {label: [(x, support.median(values)) for x, values in of.items()] for label, of in samples.items()}
+    """`measure(make, x)` of each."""
+    return m.curve(points, lambda x: {label: measure(make, x) for label, make in SHAPES.values()})
 
 
 @row("growth-connections", "cost per delivery against connections", method="Unicast as above; each client a user of its own.")
