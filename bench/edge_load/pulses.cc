@@ -10,6 +10,7 @@ namespace {
 
 constexpr uint64_t kNoRoomNs = 20'000'000;
 constexpr uint64_t kWarmPulses = 2;
+constexpr double kSettleS = 0.02;
 
 void SignalAll(const std::vector<int>& pids, int signal) {
   for (int pid : pids) {
@@ -28,9 +29,13 @@ void Phases::Pulses(const Words& words) {
   uint64_t fan = group.sessions.size() / group.users.size();
   uint64_t events = words.Count("events", 1'000), pulses = words.Count("count", 10);
   StampedPayload payload(words.Count("payload", 256));
-  uint64_t user = 0, wall = 0, cpu = 0, bytes_before = 0;
+  uint64_t user = 0, wall = 0, cpu_before = 0, bytes_before = 0;
   for (uint64_t pulse = 0; pulse < kWarmPulses + pulses; ++pulse) {
-    if (pulse == kWarmPulses) bytes_before = clients_->bytes();
+    if (pulse == kWarmPulses) {
+      RunFor(kSettleS);
+      bytes_before = clients_->bytes();
+      cpu_before = cpu_.Ns();
+    }
     uint64_t delivered = clients_->delivered(number) + events * fan;
     uint64_t answered = publisher().answered() + events, published = 0;
     auto publish = [&] {
@@ -54,10 +59,12 @@ void Phases::Pulses(const Words& words) {
       return clients_->delivered(number) >= delivered;
     });
     if (clients_->delivered(number) != delivered) Die("more was delivered than published");
-    if (pulse < kWarmPulses) continue;
-    wall += span.wall_ns();
-    cpu += span.cpu_ns();
+    if (pulse >= kWarmPulses) wall += span.wall_ns();
   }
+  // From rest to rest: of a thread that runs, the kernel tells others what it had used at its last
+  // tick. While it is stopped it uses none.
+  RunFor(kSettleS);
+  uint64_t cpu = cpu_.Ns() - cpu_before;
   auto deliveries = static_cast<double>(pulses * events * fan);
   Answer()
       .Add("deliveries", deliveries)
