@@ -71,9 +71,9 @@ Status Demo::OpenGateway() {
   options.config.backend = backend_->listen();
   options.config.data_dir = files_->Path("gateway");
   options.config.plane = kDemoPlane;
-  options.config.jwks_file = files_->Path("login-jwks.json");
-  options.config.token_issuer = kDemoIssuer;
-  options.config.token_audience = kDemoAudience;
+  options.issuer.jwks = files_->Path("login-jwks.json");
+  options.issuer.issuer.issuer = kDemoIssuer;
+  options.issuer.issuer.audience = kDemoAudience;
   std::string port = std::to_string(page_server_->bound().port);
   for (const char* host : {"127.0.0.1:", "localhost:", "[::1]:"})
     options.config.allowed_origins.push_back(Scheme() + "://" + host + port);

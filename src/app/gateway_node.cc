@@ -7,6 +7,8 @@
 
 #include "base/clock.h"
 #include "envelope/encode.h"
+#include "gateway/origin.h"
+#include "http/text.h"
 #include "http/url.h"
 #include "storage/folder_lock.h"
 
@@ -38,6 +40,17 @@ void AppendSessionJson(const GatewaySessionInfo& session, std::string& out) {
   out += ",\"began_s\":" + std::to_string(session.began_s);
   out += ",\"token_expires_ms\":" + std::to_string(session.token_expires_ms);
   out += ",\"queue_bytes\":" + std::to_string(session.queue_bytes) + "}";
+}
+
+Status CheckPageOptions(const GatewayConfig& config) {
+  const std::string& cookie = config.cookie_name;
+  if (!cookie.empty() && !IsToken(cookie)) {
+    return Fail(Code::kInvalidArgument,
+                "option cookie: \"" + cookie + "\" cannot be a cookie's name", "cookie");
+  }
+  Status ok = CheckOrigins(config.allowed_origins);
+  if (ok) return {};
+  return Fail(Code::kInvalidArgument, "option " + ok.error().message, ok.error().field);
 }
 
 }  // namespace
@@ -131,9 +144,13 @@ Status GatewayNode::ReadTrustedProxies(const GatewayNodeOptions& options, Gatewa
 
 Status GatewayNode::Open(Loop& loop, const GatewayNodeOptions& options) {
   if (Status ok = MakeFolder(options.config.data_dir); !ok) return ok;
-  auto keys = GatewayKeys::Load(options.config, loop.clock().WallMs());
-  if (!keys) return std::unexpected(keys.error());
   GatewayConfig config = options.config;
+  auto issuers = ReadIssuerOptions(options);
+  if (!issuers) return std::unexpected(issuers.error());
+  config.issuers = std::move(*issuers);
+  if (Status ok = CheckPageOptions(config); !ok) return ok;
+  auto keys = GatewayKeys::Load(config, loop.clock().WallMs());
+  if (!keys) return std::unexpected(keys.error());
   config.refuse_unknown = options.on_unknown == "refuse";
   if (Status ok = OpenTls(options, config); !ok) return ok;
   if (Status ok = OpenApp(options, config); !ok) return ok;

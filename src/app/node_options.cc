@@ -150,7 +150,28 @@ void AddPlaintext(OptionTable& table, bool& target) {
              target);
 }
 
-void AddIdentityOptions(OptionTable& table, GatewayConfig& config) {
+void AddIssuerOptions(OptionTable& table, GatewayNodeOptions& options) {
+  table.Text(
+      {.name = "jwks",
+       .text = "The public keys of client tokens: a JWKS file, read again every --reload, or "
+               "its URL (https, or http on loopback), fetched every 10 min and for a token "
+               "of an unknown key.",
+       .placeholder = "FILE|URL"},
+      options.issuer.jwks);
+  table.Text({.name = "issuer", .text = "The iss that client tokens must have."},
+             options.issuer.issuer.issuer);
+  table.Text({.name = "audience", .text = "The aud that client tokens must have."},
+             options.issuer.issuer.audience);
+  table.Text(
+      {.name = "issuers",
+       .text = "Several issuers of client tokens, instead of --jwks, --issuer and --audience "
+               "(docs/security.md, \"Client tokens\").",
+       .placeholder = "FILE"},
+      options.issuers_file);
+}
+
+void AddIdentityOptions(OptionTable& table, GatewayNodeOptions& options) {
+  GatewayConfig& config = options.config;
   table.Text({.name = "id",
               .text = "The gateway_client_id: unique among the gateways of a backend.",
               .required = true},
@@ -163,16 +184,7 @@ void AddIdentityOptions(OptionTable& table, GatewayConfig& config) {
               .placeholder = "DIR",
               .required = true},
              config.data_dir);
-  table.Text({.name = "jwks",
-              .text = "The public keys of client tokens, a JWKS file; read again when it changes.",
-              .placeholder = "FILE",
-              .required = true},
-             config.jwks_file);
-  table.Text({.name = "issuer", .text = "The iss that client tokens must have.", .required = true},
-             config.token_issuer);
-  table.Text(
-      {.name = "audience", .text = "The aud that client tokens must have.", .required = true},
-      config.token_audience);
+  AddIssuerOptions(table, options);
   table.Text({.name = "plane",
               .text = "The issuer of envelopes, the same for all gateways of a plane.",
               .fallback = "galaxy"},
@@ -182,12 +194,16 @@ void AddIdentityOptions(OptionTable& table, GatewayConfig& config) {
        .text = "The private key set that all gateways of a plane sign with (`keys envelope`).",
        .placeholder = "FILE"},
       config.envelope_keys_file);
-  table.List(
-      {.name = "origins",
-       .text = "Web origins whose pages may connect (CORS), such as https://game.example; *: "
-               "all.",
-       .placeholder = "ORIGIN,ORIGIN"},
-      config.allowed_origins);
+  table.List({.name = "origins",
+              .text = "Web origins whose pages may connect (CORS, and by cookie), such as "
+                      "https://game.example; *: all, but not by cookie.",
+              .placeholder = "ORIGIN,ORIGIN"},
+             config.allowed_origins);
+  table.Text({.name = "cookie",
+              .text = "The cookie that may hold a client's token; it counts for pages of the "
+                      "gateway's own origin and of --origins only. Empty: none does.",
+              .fallback = "__Host-galaxy"},
+             config.cookie_name);
 }
 
 void AddAppOptions(OptionTable& table, GatewayNodeOptions& options) {
@@ -328,6 +344,19 @@ void AddKeyOptions(OptionTable& table, GatewayConfig& config) {
                     .low = "100ms",
                     .high = "1d"},
                    config.reload_ms);
+  table.DurationMs({.name = "jwks-refresh",
+                    .text = "How often token keys that come from a URL are fetched again.",
+                    .fallback = "10m",
+                    .low = "1s",
+                    .high = "1d"},
+                   config.jwks_refresh_ms);
+  table.DurationMs({.name = "jwks-cooldown",
+                    .text = "The least time between two fetches of token keys because a token "
+                            "names an unknown key.",
+                    .fallback = "30s",
+                    .low = "100ms",
+                    .high = "1h"},
+                   config.jwks_cooldown_ms);
   table.DurationS(
       {.name = "session-lifetime",
        .text = "The maximum session lifetime: longer tokens are refused, revocations kept "
@@ -501,7 +530,7 @@ void AddBackendOptions(OptionTable& table, BackendNodeOptions& options) {
 }
 
 void AddGatewayOptions(OptionTable& table, GatewayNodeOptions& options) {
-  AddIdentityOptions(table, options.config);
+  AddIdentityOptions(table, options);
   table.HostPort({.name = "listen",
                   .text = "Where clients connect; port 0: any.",
                   .fallback = "127.0.0.1:7410"},
@@ -523,6 +552,26 @@ void AddGatewayOptions(OptionTable& table, GatewayNodeOptions& options) {
   AddSessionOptions(table, options.config);
   AddLimitOptions(table, options);
   AddPlaintext(table, options.plaintext);
+}
+
+Result<std::vector<IssuerSetting>> ReadIssuerOptions(const GatewayNodeOptions& options) {
+  const IssuerSetting& one = options.issuer;
+  const std::pair<const char*, const std::string*> parts[] = {
+      {"jwks", &one.jwks}, {"issuer", &one.issuer.issuer}, {"audience", &one.issuer.audience}};
+  for (const auto& [name, value] : parts) {
+    if (value->empty() == !options.issuers_file.empty()) continue;
+    return Fail(Code::kInvalidArgument,
+                value->empty() ? std::string("option ") + name +
+                                     " is missing: name one issuer of client tokens by --jwks, "
+                                     "--issuer and --audience, or several by --issuers"
+                               : std::string("option ") + name +
+                                     " does not go with --issuers, which says it in the file",
+                name);
+  }
+  if (!options.issuers_file.empty()) return LoadIssuers(options.issuers_file);
+  Status ok = CheckIssuerSetting(one);
+  if (ok) return std::vector<IssuerSetting>{one};
+  return Fail(Code::kInvalidArgument, "option " + ok.error().message, ok.error().field);
 }
 
 void AddProcessOptions(OptionTable& table, ProcessOptions& options) {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "app/tls_options.h"
+#include "auth/issuers_file.h"
 #include "backend/backend.h"
 #include "gateway/config.h"
 #include "net/address.h"
@@ -37,6 +38,8 @@ struct BackendNodeOptions {
 
 struct GatewayNodeOptions {
   GatewayConfig config;
+  std::string issuers_file;  // of client tokens; or, for a single issuer, `jwks`, whose
+  IssuerSetting issuer;      // name and audience must be there
   AdminOptions admin;
   std::string roles_file;            // of the admin port; empty: no roles
   std::string on_unknown = "admit";  // docs/semantics.md 9.3
@@ -52,6 +55,8 @@ struct GatewayNodeOptions {
 void AddBackendOptions(OptionTable& table, BackendNodeOptions& options);
 // --engine and --data, which the demo has, too. `data_spec` says what is the folder there.
 void AddEngineOptions(OptionTable& table, OptionSpec data_spec, BackendNodeOptions& options);
+// Whose client tokens are believed, by --issuers or by the short form for one.
+Result<std::vector<IssuerSetting>> ReadIssuerOptions(const GatewayNodeOptions& options);
 void AddGatewayOptions(OptionTable& table, GatewayNodeOptions& options);
 
 // What both have, and only as a process of their own.

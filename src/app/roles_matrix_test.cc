@@ -160,8 +160,8 @@ class RolesMatrix : public testing::Test {
     options.config.listen = options.admin.listen = {"127.0.0.1", 0};
     options.config.backend = backend_->listen();
     options.config.data_dir = File("gw-1");
-    options.config.jwks_file = File("jwks.json");
-    options.config.token_issuer = options.config.token_audience = "i";
+    options.issuer.jwks = File("jwks.json");
+    options.issuer.issuer.issuer = options.issuer.issuer.audience = "i";
     options.admin.tls = Server();
     options.roles_file = File("roles.json");
     options.backend.ca = File("ca.crt");

@@ -5,6 +5,7 @@
 #include "auth/token_checks.h"
 #include "base/file.h"
 #include "envelope/strict_json.h"
+#include "http/text_source.h"
 #include "http/url.h"
 
 namespace galaxy::push {
@@ -16,6 +17,19 @@ constexpr size_t kIssuersMax = 64;
 
 std::unexpected<Error> Bad(const std::string& field, const std::string& what) {
   return Fail(Code::kInvalidArgument, field + " " + what, field);
+}
+
+Status CheckJwks(const std::string& field, const std::string& place) {
+  if (place.empty()) return Bad(field, "is missing: a file or a URL");
+  if (!IsUrl(place)) return {};
+  Result<ServerUrl> url = ServerUrl::Parse(place);
+  if (!url || (url->scheme != "http" && url->scheme != "https")) {
+    return Bad(field, "is no http:// or https:// URL");
+  }
+  if (!url->tls() && !url->address.IsLoopback()) {
+    return Bad(field, "is http off loopback: whoever is on the way could sign tokens");
+  }
+  return {};
 }
 
 Result<IssuerSetting> ReadIssuer(const json& object, const std::string& name) {
@@ -39,10 +53,8 @@ Result<IssuerSetting> ReadIssuer(const json& object, const std::string& name) {
     for (const auto& [known_name, out] : members) is_known = is_known || member == known_name;
     if (!is_known) return Bad(name + "." + member, "is not known here");
   }
-  if (setting.jwks.empty()) return Bad(name + ".jwks", "is missing: a file or a URL");
-  Result<ServerUrl> url = ServerUrl::Parse(setting.jwks);
-  if (url && url->scheme == "http" && !url->address.IsLoopback()) {
-    return Bad(name + ".jwks", "is http off loopback: whoever is on the way could sign tokens");
+  if (Status status = CheckJwks(name + ".jwks", setting.jwks); !status) {
+    return std::unexpected(status.error());
   }
   return setting;
 }
@@ -61,6 +73,14 @@ Status CheckTogether(const std::vector<IssuerSetting>& settings) {
 }
 
 }  // namespace
+
+Status CheckIssuerSetting(const IssuerSetting& setting) {
+  if (Status status = CheckJwks("jwks", setting.jwks); !status) return status;
+  Status status = CheckIssuers(IssuersWithoutKeys({setting}));
+  if (status) return {};
+  return Fail(Code::kInvalidArgument, status.error().field + ": " + status.error().message,
+              status.error().field);
+}
 
 Result<std::vector<IssuerSetting>> ParseIssuers(std::string_view text) {
   Result<json> root = ParseStrictObject(text);

@@ -27,6 +27,9 @@ struct IssuerSetting {
 Result<std::vector<IssuerSetting>> ParseIssuers(std::string_view json);
 Result<std::vector<IssuerSetting>> LoadIssuers(const std::string& path);
 
+// What ParseIssuers() checks, for a lone issuer that comes from elsewhere; names the member.
+Status CheckIssuerSetting(const IssuerSetting& setting);
+
 // The issuers, each with Jwks::NotYet() until it gets its own keys (issuer_keys.h).
 std::vector<TokenIssuer> IssuersWithoutKeys(const std::vector<IssuerSetting>& settings);
 

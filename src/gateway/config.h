@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "auth/issuers_file.h"
 #include "net/address.h"
 #include "net/connection.h"
 #include "net/ip_address.h"
@@ -46,18 +47,19 @@ struct GatewayConfig {
   std::string backend_name;      // whom the backend must prove to be; empty: the address's host
   std::string data_dir;          // holds the state and, without a key file, the signing key
   std::string plane = "galaxy";  // `issuer` of envelopes
-  std::vector<std::string> allowed_origins;  // pages that may connect by fetch (CORS); "*": all
+  std::vector<std::string> allowed_origins;  // pages that may connect (origin.h); "*": all
+  std::string cookie_name;                   // 10.3: of the cookie that holds a token; empty: none
 
   // --- for the simulation: a simulated disk, and the loop instead of a thread
   std::string state_vfs;                     // storage/database.h
   std::optional<uint64_t> state_on_loop_ms;  // how long a write takes (state_runner.h)
 
-  // --- keys; empty paths: what Gateway::Open() was given stays in use
-  std::string jwks_file;           // keys of client tokens, re-read every `reload_ms`
-  std::string token_issuer;        // `iss` of client tokens
-  std::string token_audience;      // `aud`
+  // --- keys
+  std::vector<IssuerSetting> issuers;  // of client tokens; none: what Gateway::Open() was given
   std::string envelope_keys_file;  // private JWK set; empty: DIR/envelope-keys.json, made at need
-  uint64_t reload_ms = 10'000;
+  uint64_t reload_ms = 10'000;     // how often files are read again; 0: those of the envelope never
+  uint64_t jwks_refresh_ms = 600'000;  // how often URLs are fetched again
+  uint64_t jwks_cooldown_ms = 30'000;  // 10.2: between fetches for unknown keys
 
   // --- feed
   uint64_t window_ms = 5 * 60 * 1000;       // 3.1, 4.10: how much a starting gateway asks for

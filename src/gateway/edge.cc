@@ -3,11 +3,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/ids.h"
 #include "gateway/edge_grpc.h"
-#include "gateway/edge_request.h"
 #include "gateway/edge_sse.h"
 #include "gateway/edge_websocket.h"
+#include "gateway/origin.h"
 #include "gateway/proxy.h"
 #include "http/problem.h"
 #include "http/sse.h"
@@ -43,11 +42,14 @@ Farewell FarewellOf(const Error& error, uint64_t retry_after_ms) {
   return {.code = error.code, .reason = error.message, .retry_after_ms = retry_after_ms};
 }
 
-Edge::Edge(Loop& loop, const GatewayConfig& config, Shard& shard, const GatewayKeys& keys)
+Edge::Edge(Loop& loop, const GatewayConfig& config, Shard& shard, const GatewayKeys& keys,
+           TokenGate& gate)
     : loop_(loop),
       config_(config),
       shard_(shard),
       keys_(keys),
+      gate_(gate),
+      cookie_{config.cookie_name, config.allowed_origins},
       limiter_(config.client_limits, config.trusted_proxies, loop.clock()) {
   websocket_limits_.messages_max = kClientMessagesMax;
   grpc_ = std::make_unique<EdgeGrpc>(*this);
@@ -57,11 +59,15 @@ Edge::~Edge() = default;
 
 void Edge::OnRequest(Exchange& exchange) {
   const RequestHead& request = exchange.request();
-  if (proxy_ != nullptr && proxy_->Routes(request.path)) return proxy_->OnRequest(exchange);
+  if (proxy_ != nullptr && proxy_->Routes(request.path)) {
+    // It comes without credentials and could not go on.
+    bool preflight = !config_.allowed_origins.empty() && IsPreflight(request);
+    return preflight ? ServePreflight(exchange, /*any=*/true) : proxy_->OnRequest(exchange);
+  }
   if (IsGrpcRequest(request)) return grpc_->OnRequest(exchange);
   bool known = request.path == kEventsPath || request.path == kJwksPath;
   if (!known) return Refuse(exchange, {Code::kNotFound, "there is nothing here", ""});
-  if (request.method == "OPTIONS") return ServePreflight(exchange);
+  if (request.method == "OPTIONS") return ServePreflight(exchange, /*any=*/false);
   bool head = request.method == "HEAD" && request.path == kJwksPath;
   if (request.method != "GET" && !head) {
     return Refuse(exchange, {Code::kMethodNotAllowed, "only GET is served here", ""});
@@ -79,14 +85,15 @@ void Edge::ServeKeys(Exchange& exchange) {
   exchange.Respond(std::move(head), keys_.envelope->public_jwks());
 }
 
-void Edge::ServePreflight(Exchange& exchange) {
+void Edge::ServePreflight(Exchange& exchange, bool any) {
   ResponseHead head{.status = 204, .headers = {}};
   if (exchange.request().path == kJwksPath) {
     head.headers.Add("access-control-allow-origin", "*");
   } else {
     AddCors(exchange.request(), config_.allowed_origins, head.headers);
   }
-  if (head.headers.Get("access-control-allow-origin")) AddPreflight(head.headers);
+  if (head.headers.Get("access-control-allow-origin"))
+    AddPreflight(exchange.request(), any, head.headers);
   exchange.Respond(std::move(head), "");
 }
 
@@ -113,7 +120,7 @@ void Edge::OpenWebSocket(Exchange& exchange, Result<ClientPlace> place) {
                    "sec-websocket-protocol"});
   }
   // With our subprotocol every other refusal follows the upgrade: a browser cannot see it else.
-  auto request = ReadEventsRequest(exchange.request());
+  auto request = ReadRequest(exchange.request());
   if (!place) request = std::unexpected(place.error());
   if (draining_) request = std::unexpected(Error{Code::kDrain, "", ""});
   auto upgraded = exchange.Upgrade(AcceptHead(*offer, subprotocol->name));
@@ -129,15 +136,18 @@ void Edge::OpenWebSocket(Exchange& exchange, Result<ClientPlace> place) {
 
 void Edge::OpenStream(Exchange& exchange, Result<ClientPlace> place) {
   if (!place) return RefuseStream(exchange, place.error());
-  auto request = ReadEventsRequest(exchange.request());
-  if (!request) return RefuseStream(exchange, request.error());
-  if (!request->token) {
-    return RefuseStream(exchange, {Code::kUnauthenticated, "a bearer token is missing", ""});
-  }
-  auto who = Authenticate(*request->token);
-  if (!who) return RefuseStream(exchange, who.error());
-  auto stream = std::make_unique<SseSession>(*this, exchange, std::move(*place));
-  auto admitted = shard_.Admit(stream->session(), *who, request->cursor);
+  Identify(
+      exchange, /*counted=*/false,
+      [this, &exchange, place = std::move(*place)](Result<ClientIdentity> who, EarlyBody) mutable {
+        if (!who) return RefuseStream(exchange, who.error());
+        ServeStream(exchange, std::move(place), *who);
+      });
+}
+
+void Edge::ServeStream(Exchange& exchange, ClientPlace place, const ClientIdentity& who) {
+  std::string cursor = ReadCursor(exchange.request());
+  auto stream = std::make_unique<SseSession>(*this, exchange, std::move(place));
+  auto admitted = shard_.Admit(stream->session(), who, cursor);
   if (!admitted) return RefuseStream(exchange, admitted.error());
   ResponseHead head;
   head.headers = {{"content-type", std::string(kSseMediaType)},
@@ -172,23 +182,47 @@ void Edge::RefuseStream(Exchange& exchange, const Error& error) {
   exchange.Respond(std::move(head), std::move(body));
 }
 
-Result<ClientIdentity> Edge::Authenticate(std::string_view token) const {
-  if (draining_) return Fail(Code::kDrain, "");
-  auto who = keys_.tokens.Verify(token, loop_.clock().WallMs());
-  if (who && who->user_id.starts_with(kReservedUserPrefix)) {
-    return Fail(Code::kUnauthenticated, "the user is reserved", "sub");  // 4.9
-  }
-  return who;
+void Edge::Authenticate(std::string token, KeyWaits::Ticket& ticket, TokenGate::Then then) {
+  if (draining_) return then(Fail(Code::kDrain, ""));
+  gate_.Verify(std::move(token), ticket,
+               [this, then = std::move(then)](Result<ClientIdentity> who) mutable {
+                 // The drain may have begun while it waited.
+                 then(draining_ ? Fail(Code::kDrain, "") : std::move(who));
+               });
 }
 
-Result<ClientIdentity> Edge::AuthenticateRequest(const RequestHead& request) {
-  Result<EventsRequest> read = ReadEventsRequest(request);
-  if (!read) return std::unexpected(read.error());
-  if (!read->token) return Fail(Code::kUnauthenticated, "a bearer token is missing");
-  if (Status few = limiter_.MaySignIn(request.peer_host); !few) return std::unexpected(few.error());
-  Result<ClientIdentity> who = Authenticate(*read->token);
-  if (!who && who.error().code == Code::kUnauthenticated) limiter_.SignInFailed(request.peer_host);
-  return who;
+Result<EventsRequest> Edge::ReadRequest(const RequestHead& request) {
+  Result<EventsRequest> read = ReadEventsRequest(request, cookie_);
+  if (read && read->cookie_ignored) ++stats_.cookies_ignored;
+  return read;
+}
+
+void Edge::AuthenticateRequest(Exchange& exchange, ServeRequest serve) {
+  Identify(exchange, /*counted=*/true, std::move(serve));
+}
+
+void Edge::Identify(Exchange& exchange, bool counted, ServeRequest serve) {
+  Result<EventsRequest> read = ReadRequest(exchange.request());
+  if (!read) return serve(std::unexpected(read.error()), {});
+  if (!read->token) {
+    return serve(Fail(Code::kUnauthenticated, std::string(WhyNoToken(*read))), {});
+  }
+  std::string peer = exchange.request().peer_host;
+  if (counted) {
+    if (Status few = limiter_.MaySignIn(peer); !few) {
+      return serve(std::unexpected(few.error()), {});
+    }
+  }
+  auto judge = [this, counted, peer, token = std::move(*read->token)](
+                   KeyWaits::Ticket& ticket, WaitingRequest::Then then) mutable {
+    auto tell = [this, counted, peer, then = std::move(then)](Result<ClientIdentity> who) mutable {
+      bool failed = !who && who.error().code == Code::kUnauthenticated;
+      if (counted && failed) limiter_.SignInFailed(peer);
+      then(std::move(who));
+    };
+    Authenticate(std::move(token), ticket, std::move(tell));
+  };
+  WaitingRequest::Start(exchange, std::move(judge), std::move(serve));
 }
 
 uint64_t Edge::open() const {

@@ -3,14 +3,18 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/error.h"
 #include "gateway/client_limiter.h"
 #include "gateway/config.h"
+#include "gateway/edge_request.h"
 #include "gateway/gateway.h"
 #include "gateway/shard.h"
+#include "gateway/token_gate.h"
+#include "gateway/waiting_request.h"
 #include "http/exchange.h"
 #include "http/websocket.h"
 #include "net/loop.h"
@@ -29,6 +33,7 @@ struct EdgeStats {
   std::array<Transport, kEncodingCount> transports;
   uint64_t closed_by_client = 0;
   uint64_t protocol_violations = 0;
+  uint64_t cookies_ignored = 0;                // of pages of other origins (10.3)
   uint64_t drain_resets = 0;                   // did not take their last bytes in time (8.2)
   std::array<uint64_t, kCodeCount> refused{};  // before or instead of admission, by code
 
@@ -48,14 +53,15 @@ struct EdgeStats {
 //   Lifetime   Everything passed in outlives it; the HTTP server is destroyed before it.
 class Edge final : public RequestHandler {
  public:
-  Edge(Loop& loop, const GatewayConfig& config, Shard& shard, const GatewayKeys& keys);
+  Edge(Loop& loop, const GatewayConfig& config, Shard& shard, const GatewayKeys& keys,
+       TokenGate& gate);
   ~Edge() override;
 
   void OnRequest(Exchange& exchange) override;
   // Requests under its prefix go to `proxy`, which outlives this.
   void SetProxy(Proxy& proxy) { proxy_ = &proxy; }
-  // Who the bearer of a request is.
-  Result<ClientIdentity> AuthenticateRequest(const RequestHead& request);
+  // Has the request served once it is known whose it is, see Authenticate().
+  void AuthenticateRequest(Exchange& exchange, ServeRequest serve);
   // Answers with the problem of `error`, and counts it.
   void Refuse(Exchange& exchange, const Error& error);
   // What a gRPC client that asks for health is told.
@@ -67,8 +73,9 @@ class Edge final : public RequestHandler {
 
   // --- for its sessions
 
-  // Who the token says it is: kUnauthenticated, kTokenExpired; kDrain when nobody is let in.
-  Result<ClientIdentity> Authenticate(std::string_view token) const;
+  // Who the token says it is: kUnauthenticated, kTokenExpired, kUnavailable; kDrain when nobody is
+  // let in. As TokenGate::Verify(): at once, or when the keys have come.
+  void Authenticate(std::string token, KeyWaits::Ticket& ticket, TokenGate::Then then);
   void Count(const Error& refusal) { ++stats_.refused[static_cast<size_t>(refusal.code)]; }
   void Remove(WebSocketSession& session);
   uint64_t DrainMs(Code code) const;
@@ -87,15 +94,21 @@ class Edge final : public RequestHandler {
  private:
   void ServeKeys(Exchange& exchange);
   void ServeEvents(Exchange& exchange);
-  void ServePreflight(Exchange& exchange);
+  void ServePreflight(Exchange& exchange, bool any);
+  Result<EventsRequest> ReadRequest(const RequestHead& request);
+  // `counted`: failures are held against the peer's address, which may have had too many.
+  void Identify(Exchange& exchange, bool counted, ServeRequest serve);
   void OpenWebSocket(Exchange& exchange, Result<ClientPlace> place);
   void OpenStream(Exchange& exchange, Result<ClientPlace> place);
+  void ServeStream(Exchange& exchange, ClientPlace place, const ClientIdentity& who);
   void RefuseStream(Exchange& exchange, const Error& error);
 
   Loop& loop_;
   const GatewayConfig& config_;
   Shard& shard_;
   const GatewayKeys& keys_;
+  TokenGate& gate_;
+  const CookieRule cookie_;
   ClientLimiter limiter_;
   WebSocketLimits websocket_limits_;
   EdgeStats stats_;

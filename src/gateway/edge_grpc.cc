@@ -61,22 +61,27 @@ void GrpcSession::OnMessage(std::string_view message) {
     return Refuse({Code::kBadRequest, "Subscribe takes one request", ""});
   }
   timer_.Cancel();
-  if (Status admitted = Admit(message); !admitted) return Refuse(admitted.error());
-  call_.WriteFrom(this);
+  SignIn(message);
 }
 
-Status GrpcSession::Admit(std::string_view message) {
-  if (over_) return std::unexpected(*over_);
+void GrpcSession::SignIn(std::string_view message) {
+  if (over_) return Refuse(*over_);
   gateway::v1::SubscribeRequest request;
   if (!request.ParseFromArray(message.data(), static_cast<int>(message.size()))) {
-    return Fail(Code::kBadRequest, "the request is no galaxy.gateway.v1.SubscribeRequest");
+    return Refuse({Code::kBadRequest, "the request is no galaxy.gateway.v1.SubscribeRequest", ""});
   }
   Result<std::optional<std::string>> token = ReadBearer(call_.metadata());
-  if (!token) return std::unexpected(token.error());
-  if (!*token) return Fail(Code::kUnauthenticated, "a bearer token is missing");
-  Result<ClientIdentity> who = edge_.Authenticate(**token);
-  if (!who) return std::unexpected(who.error());
-  return edge_.shard().Admit(session_, *who, request.cursor());
+  if (!token) return Refuse(token.error());
+  if (!*token) return Refuse({Code::kUnauthenticated, "a bearer token is missing", ""});
+  edge_.Authenticate(
+      std::move(**token), keys_wait_,
+      [this, cursor = request.cursor()](const Result<ClientIdentity>& who) { Admit(who, cursor); });
+}
+
+void GrpcSession::Admit(const Result<ClientIdentity>& who, std::string_view cursor) {
+  if (!who) return Refuse(who.error());
+  if (Status ok = edge_.shard().Admit(session_, *who, cursor); !ok) return Refuse(ok.error());
+  call_.WriteFrom(this);
 }
 
 void GrpcSession::OnHalfClose() {
@@ -94,6 +99,7 @@ void GrpcSession::Refuse(const Error& error) {
 
 void GrpcSession::OnCancelled(const Error&) {
   timer_.Cancel();
+  keys_wait_.Cancel();
   if (!bye_) ++edge_.stats().closed_by_client;
   edge_.shard().Leave(session_);
 }
@@ -118,6 +124,7 @@ void GrpcSession::End(const Farewell& bye) {
 
 void GrpcSession::Finish(const Farewell& bye) {
   timer_.Cancel();
+  keys_wait_.Cancel();
   if (!bye_) bye_ = std::make_unique<Farewell>(bye);
   call_.Finish(Describe(bye.code).grpc_status, bye.reason_text(), ByeTrailers(bye));
 }

@@ -62,7 +62,8 @@ class GrpcSession final : public GrpcCallHandler, public BodySource, public Sess
   void Reset(const Farewell& bye) override { Finish(bye); }
   bool MidFrame() const override { return call_.QueuedBytes() > 0; }
 
-  Status Admit(std::string_view message);
+  void SignIn(std::string_view message);
+  void Admit(const Result<ClientIdentity>& who, std::string_view cursor);
   void Refuse(const Error& error);
   void Finish(const Farewell& bye);
 
@@ -70,6 +71,7 @@ class GrpcSession final : public GrpcCallHandler, public BodySource, public Sess
   GrpcServerCall& call_;
   ClientSession session_;
   Timer timer_;                    // for the request, then for the end
+  KeyWaits::Ticket keys_wait_;     // of its token
   std::unique_ptr<Farewell> bye_;  // ending
   std::unique_ptr<Error> over_;    // a limit of the client's address
   bool answered_ = false;          // admitted or refused

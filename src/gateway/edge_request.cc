@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cctype>
 
+#include "gateway/origin.h"
+#include "http/text.h"
+
 namespace galaxy::push {
 namespace {
 
@@ -46,7 +49,7 @@ Result<std::optional<std::string>> ReadBearer(const Headers& headers) {
   return std::string(Trim(text.substr(kScheme.size())));
 }
 
-Result<EventsRequest> ReadEventsRequest(const RequestHead& request) {
+Result<EventsRequest> ReadEventsRequest(const RequestHead& request, const CookieRule& rule) {
   for (const char* name : {"token", "access_token", "authorization"}) {
     if (request.QueryParameter(name)) {
       return Fail(Code::kBadRequest, "credentials do not belong into a URL", name);
@@ -56,12 +59,27 @@ Result<EventsRequest> ReadEventsRequest(const RequestHead& request) {
   auto token = ReadBearer(request.headers);
   if (!token) return std::unexpected(token.error());
   read.token = std::move(*token);
-  if (auto last = request.headers.Get("last-event-id"); last && !last->empty()) {
-    read.cursor = *last;
-  } else if (auto cursor = request.QueryParameter("cursor")) {
-    read.cursor = *cursor;
+  if (!read.token && !rule.name.empty()) {
+    auto cookie = Cookie(request.headers, rule.name);
+    bool counts = cookie && CookieCounts(request, rule.origins);
+    if (counts) read.token = std::string(*cookie);
+    read.cookie_ignored = cookie && !counts;
   }
+  read.cursor = ReadCursor(request);
   return read;
+}
+
+std::string ReadCursor(const RequestHead& request) {
+  auto last = request.headers.Get("last-event-id");
+  if (last && !last->empty()) return std::string(*last);
+  return request.QueryParameter("cursor").value_or("");
+}
+
+std::string_view WhyNoToken(const EventsRequest& request) {
+  if (request.cookie_ignored) {
+    return "the cookie does not count: the page that sent it is of no origin that is served here";
+  }
+  return "a bearer token is missing";
 }
 
 bool AcceptsEventStream(const Headers& headers) {
@@ -77,22 +95,6 @@ bool AcceptsEventStream(const Headers& headers) {
     }
   }
   return !any;
-}
-
-void AddCors(const RequestHead& request, const std::vector<std::string>& allowed,
-             Headers& headers) {
-  auto origin = request.headers.Get("origin");
-  if (!origin || allowed.empty()) return;
-  headers.Add("vary", "origin");
-  bool listed = std::any_of(allowed.begin(), allowed.end(),
-                            [&](const std::string& one) { return one == "*" || one == *origin; });
-  if (listed) headers.Add("access-control-allow-origin", std::string(*origin));
-}
-
-void AddPreflight(Headers& headers) {
-  headers.Add("access-control-allow-methods", "GET");
-  headers.Add("access-control-allow-headers", "authorization, cache-control, last-event-id");
-  headers.Add("access-control-max-age", "600");
 }
 
 }  // namespace galaxy::push

@@ -18,13 +18,24 @@ inline constexpr std::string_view kSubprotocolProto = "galaxy.push.v1.pb";
 
 // What a request for /v1/events says, whatever the transport (docs/edge-protocol.md).
 struct EventsRequest {
-  std::optional<std::string> token;  // Authorization: Bearer
-  std::string cursor;                // Last-Event-ID, else ?cursor=
+  std::optional<std::string> token;  // Authorization: Bearer, else the cookie
+  std::string cursor;                // ReadCursor()
+  bool cookie_ignored = false;       // there is one, and the page that sent it is none of ours
+};
+
+// By which cookie a request may say whose it is (docs/semantics.md 10.3).
+struct CookieRule {
+  std::string name;                  // empty: no cookie counts
+  std::vector<std::string> origins;  // CookieCounts()
 };
 
 // kBadRequest: a token in the URL (it would stand in logs and histories), fields that must be
 // single and are not. kUnauthenticated: an Authorization that is not Bearer.
-Result<EventsRequest> ReadEventsRequest(const RequestHead& request);
+Result<EventsRequest> ReadEventsRequest(const RequestHead& request, const CookieRule& rule = {});
+// Last-Event-ID, else ?cursor=; empty without.
+std::string ReadCursor(const RequestHead& request);
+// Why it has no token, in a sentence.
+std::string_view WhyNoToken(const EventsRequest& request);
 
 // The token of "Authorization: Bearer …", nothing without the field.
 Result<std::optional<std::string>> ReadBearer(const Headers& headers);
@@ -32,10 +43,5 @@ Result<std::optional<std::string>> ReadBearer(const Headers& headers);
 // Whether Accept takes text/event-stream (RFC 9110 12.5.1), also by a wildcard; without the field
 // anything is taken.
 bool AcceptsEventStream(const Headers& headers);
-
-// The CORS answer (WHATWG Fetch 3.2) for pages that read SSE by fetch: none for an origin that is
-// not listed. `allowed` of "*" lists all.
-void AddCors(const RequestHead& request, const std::vector<std::string>& allowed, Headers& headers);
-void AddPreflight(Headers& headers);
 
 }  // namespace galaxy::push

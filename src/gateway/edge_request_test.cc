@@ -62,16 +62,38 @@ TEST(EventsRequest, AcceptDecidesWhetherItIsAStream) {
   EXPECT_TRUE(AcceptsEventStream({}));
 }
 
-TEST(Cors, OnlyListedOriginsAreNamed) {
-  auto allowed = [](std::vector<std::string> list, std::string origin) {
-    Headers headers;
-    AddCors(Request("", {{"origin", origin}}), list, headers);
-    return headers.Get("access-control-allow-origin").has_value();
+// semantics.md 10.3
+TEST(EventsRequest, ACookieCountsForPagesOfOurOwnAndListedOriginsOnly) {
+  const CookieRule rule{"__Host-galaxy", {"https://game.example"}};
+  auto read = [&](std::initializer_list<HeaderField> fields, const CookieRule& by) {
+    RequestHead request = Request("", fields);
+    request.scheme = "https";
+    request.authority = "push.example";
+    request.headers.Add("cookie", "a=1; __Host-galaxy=tok.en");
+    return *ReadEventsRequest(request, by);
   };
-  EXPECT_TRUE(allowed({"http://a"}, "http://a"));
-  EXPECT_FALSE(allowed({"http://a"}, "http://a.evil"));
-  EXPECT_FALSE(allowed({}, "http://a"));
-  EXPECT_TRUE(allowed({"*"}, "http://anything"));
+  EXPECT_EQ(read({{"origin", "https://push.example"}}, rule).token, "tok.en");
+  EXPECT_EQ(read({{"origin", "https://game.example"}}, rule).token, "tok.en");
+  EXPECT_FALSE(read({{"origin", "https://game.example"}}, rule).cookie_ignored);
+  EventsRequest foreign = read({{"origin", "https://evil.example"}}, rule);
+  EXPECT_FALSE(foreign.token);
+  EXPECT_TRUE(foreign.cookie_ignored);
+  EXPECT_NE(WhyNoToken(foreign).find("cookie"), std::string_view::npos);
+  EXPECT_FALSE(read({}, rule).token);
+  // None counts when none is wanted, and it is called otherwise by default.
+  EXPECT_FALSE(read({{"origin", "https://push.example"}}, {"", {}}).token);
+  EXPECT_FALSE(read({{"origin", "https://push.example"}}, {"other", {}}).token);
+}
+
+// semantics.md 10.3
+TEST(EventsRequest, AHeaderGoesBeforeTheCookie) {
+  RequestHead request = Request(
+      "", {{"authorization", "Bearer header"}, {"cookie", "c=cookie"}, {"origin", "http://x"}});
+  request.authority = "x";
+  EXPECT_EQ(ReadEventsRequest(request, {"c", {}})->token, "header");
+  // Also one that does not hold: the cookie is no second try.
+  request.headers.Set("authorization", "Basic eA==");
+  EXPECT_FALSE(ReadEventsRequest(request, {"c", {}}));
 }
 
 }  // namespace

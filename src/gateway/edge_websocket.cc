@@ -31,9 +31,15 @@ void WebSocketSession::Start(Result<EventsRequest> request, std::string_view unr
   if (!unread.empty() && state_ != State::kGone) OnBytes(unread);
 }
 
-void WebSocketSession::Hello(std::string_view token, std::string_view cursor) {
+void WebSocketSession::Hello(std::string token, std::string cursor) {
   timer_.Cancel();
-  auto who = edge_.Authenticate(token);
+  edge_.Authenticate(std::move(token), keys_wait_,
+                     [this, cursor = std::move(cursor)](const Result<ClientIdentity>& who) {
+                       SignIn(who, cursor);
+                     });
+}
+
+void WebSocketSession::SignIn(const Result<ClientIdentity>& who, std::string_view cursor) {
   if (!who) return Refuse(who.error());
   state_ = State::kOpen;
   auto admitted = edge_.shard().Admit(session_, *who, cursor);
@@ -80,6 +86,7 @@ void WebSocketSession::End(const Farewell& bye) {
 void WebSocketSession::BeginClosing(uint16_t code, std::string_view reason, uint64_t drain_ms) {
   if (state_ == State::kClosing || state_ == State::kGone) return;
   state_ = State::kClosing;
+  keys_wait_.Cancel();
   std::string close;
   AppendServerClose(close, code, reason);
   session_.PushRaw(Slice::Own(std::move(close)));
@@ -111,6 +118,7 @@ void WebSocketSession::Gone() {
   if (std::exchange(state_, State::kGone) == State::kGone) return;
   edge_.stats().Close(session_.encoding());
   timer_.Cancel();
+  keys_wait_.Cancel();
   connection_.reset();
   edge_.shard().Leave(session_);
   edge_.Remove(*this);
@@ -151,7 +159,8 @@ void WebSocketSession::OnMessage(WebSocketOpcode opcode, std::string_view payloa
   auto frame = proto ? ParseProtoClientFrame(payload) : ParseJsonClientFrame(payload);
   if (!frame) return Refuse(frame.error());
   bool hello = frame->kind == ClientFrame::Kind::kHello;
-  if (hello != (state_ == State::kHello)) {
+  bool said_hello = state_ == State::kOpen || keys_wait_.waiting();
+  if (hello ? said_hello : state_ == State::kHello) {
     return Refuse({Code::kBadRequest, hello ? "hello comes once and first" : "hello comes first",
                    hello ? "hello" : "refresh"});
   }
@@ -159,13 +168,19 @@ void WebSocketSession::OnMessage(WebSocketOpcode opcode, std::string_view payloa
     std::string cursor = !frame->cursor.empty() || !cursor_ ? frame->cursor : *cursor_;
     return Hello(frame->token, cursor);
   }
-  // 8.8: a refresh never closes a connection. One that is refused changes nothing, and the
-  // connection ends when its token does.
-  auto who = edge_.Authenticate(frame->token);
-  if (!who) return edge_.Count(who.error());
-  if (auto refreshed = edge_.shard().Refresh(session_, *who); !refreshed) {
-    edge_.Count(refreshed.error());
-  }
+  Refresh(std::move(frame->token));
+}
+
+// 8.8: a refresh never closes a connection. One that is refused changes nothing, and the connection
+// ends when its token does. Of several that wait for keys the newest counts.
+void WebSocketSession::Refresh(std::string token) {
+  keys_wait_.Cancel();
+  edge_.Authenticate(std::move(token), keys_wait_, [this](const Result<ClientIdentity>& who) {
+    if (!who) return edge_.Count(who.error());
+    if (auto refreshed = edge_.shard().Refresh(session_, *who); !refreshed) {
+      edge_.Count(refreshed.error());
+    }
+  });
 }
 
 void WebSocketSession::OnPing(std::string_view payload) {

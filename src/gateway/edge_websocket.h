@@ -57,7 +57,9 @@ class WebSocketSession final : public SessionTransport,
   void OnClose(uint16_t code, std::string_view reason) override;
   void OnViolation(uint16_t code, std::string_view reason) override;
 
-  void Hello(std::string_view token, std::string_view cursor);
+  void Hello(std::string token, std::string cursor);
+  void SignIn(const Result<ClientIdentity>& who, std::string_view cursor);
+  void Refresh(std::string token);
   void Refuse(const Error& error);
   void BeginClosing(uint16_t code, std::string_view reason, uint64_t drain_ms);
   void FinishIfWritten();
@@ -70,6 +72,7 @@ class WebSocketSession final : public SessionTransport,
   ClientSession session_;
   std::unique_ptr<std::string> cursor_;  // of the URL, until hello
   Timer timer_;                          // for hello, then for the end
+  KeyWaits::Ticket keys_wait_;           // of the token of hello, or of the newest refresh
   State state_ = State::kHello;
   bool blocked_ = false;
   bool peer_closed_ = false;

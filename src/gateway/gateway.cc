@@ -8,9 +8,11 @@
 #include "gateway/edge.h"
 #include "gateway/feed_client.h"
 #include "gateway/metrics.h"
+#include "gateway/origin.h"
 #include "gateway/proxy.h"
 #include "gateway/shard.h"
 #include "gateway/state_runner.h"
+#include "gateway/token_gate.h"
 #include "http/server.h"
 #include "net/loop.h"
 
@@ -53,11 +55,7 @@ StateStore::Options StateOptions(const GatewayConfig& config, uint64_t now_ms) {
 }  // namespace
 
 Result<GatewayKeys> GatewayKeys::Load(const GatewayConfig& config, uint64_t now_ms) {
-  auto jwks = Jwks::Load(config.jwks_file);
-  if (!jwks) return std::unexpected(jwks.error());
-  TokenVerifierOptions options{.issuers = {{.issuer = config.token_issuer,
-                                            .audience = config.token_audience,
-                                            .keys = *jwks}},
+  TokenVerifierOptions options{.issuers = IssuersWithoutKeys(config.issuers),
                                .leeway_s = config.token_leeway_s,
                                .lifetime_max_s = config.session_lifetime_max_s};
   auto tokens = TokenVerifier::Create(std::move(options));
@@ -80,7 +78,8 @@ struct Gateway::Parts {
         shard(config, Signer(config.plane, keys.envelope), loop.clock(),
               [this](Shard::Soon soon) { WantTurn(soon); }),
         feed(loop, config, state, {std::move(opened.cursor), opened.unknown_ms}, shard, log),
-        edge(loop, config, shard, keys) {
+        gate(loop, keys.tokens),
+        edge(loop, config, shard, keys, gate) {
     shard.RestoreRevoked(std::move(opened.revoked));
     shard.SetSlowHook([this](const ClientSession& session) {
       Note(LogLevel::kInfo, "A connection did not keep up.",
@@ -100,15 +99,31 @@ struct Gateway::Parts {
     if (!config.app) return;
     proxy = std::make_unique<Proxy>(
         loop, *config.app, shard.revoked(),
-        Proxy::Hooks{
-            .authenticate =
-                [this](const RequestHead& request) { return edge.AuthenticateRequest(request); },
-            .admitting = [this] { return shard.admitting(); },
-            .refuse = [this](Exchange& exchange,
-                             const Error& error) { edge.Refuse(exchange, error); }});
+        Proxy::Hooks{.authenticate =
+                         [this](Exchange& exchange, Proxy::Serve serve) {
+                           edge.AuthenticateRequest(exchange, std::move(serve));
+                         },
+                     .admitting = [this] { return shard.admitting(); },
+                     .refuse = [this](Exchange& exchange,
+                                      const Error& error) { edge.Refuse(exchange, error); },
+                     .add_cors =
+                         [this](const RequestHead& request, Headers& headers) {
+                           AddCors(request, config.allowed_origins, headers);
+                         }});
     edge.SetProxy(*proxy);
     shard.SetRequestCutters([this](const EntryView& entry) { proxy->Cut(entry.user_id); },
                             [this] { proxy->CutAll(Code::kStale); });
+  }
+
+  Status OpenTokens() {
+    if (config.issuers.empty()) return {};
+    IssuerKeys::Options options{.url_refresh_ms = config.jwks_refresh_ms,
+                                .cooldown_ms = config.jwks_cooldown_ms};
+    if (config.reload_ms > 0) options.file_reload_ms = config.reload_ms;
+    return gate.Open(config.issuers, options, [this](const std::string& issuer, const Error& why) {
+      Note(LogLevel::kWarning, "The token keys were not reloaded.",
+           {{"issuer", issuer}, {"reason", why.message}});
+    });
   }
 
   void WantTurn(Shard::Soon soon) {
@@ -184,6 +199,7 @@ struct Gateway::Parts {
   std::unique_ptr<StateOnLoop> state_on_loop;
   Shard shard;
   FeedClient feed;
+  TokenGate gate;
   Edge edge;
   std::unique_ptr<Proxy> proxy;
   std::unique_ptr<HttpServer> server;
@@ -204,6 +220,7 @@ std::string Gateway::Parts::NotReadyReason() const {
     return "another process subscribed with the same gateway id";
   }
   if (std::string stale = feed.stale_reason(); !stale.empty()) return stale;
+  if (!gate.ready()) return "the keys of client tokens have not come yet";
   if (keys.envelope->ActiveAt(loop.clock().WallMs()) == nullptr) {
     return "no envelope key is active yet";
   }
@@ -213,16 +230,6 @@ std::string Gateway::Parts::NotReadyReason() const {
 // Small files, read on the loop: tens of microseconds every few seconds. A file that does not load
 // leaves what is in use in use.
 void Gateway::Parts::Reload() {
-  if (!config.jwks_file.empty()) {
-    auto jwks = Jwks::Load(config.jwks_file);
-    if (jwks) {
-      (void)keys.tokens.SetKeys(config.token_issuer, *jwks);
-    } else {
-      ++reload_failures;
-      Note(LogLevel::kWarning, "The token keys were not reloaded.",
-           {{"reason", jwks.error().message}});
-    }
-  }
   if (!config.envelope_keys_file.empty()) {
     auto envelope = SigningKeys::Load(config.envelope_keys_file);
     if (envelope) {
@@ -302,6 +309,7 @@ Result<std::unique_ptr<Gateway>> Gateway::Open(Loop& loop, GatewayConfig config,
   auto state = StateStore::Open(StateOptions(config, loop.clock().WallMs()));
   if (!state) return std::unexpected(state.error());
   auto parts = std::make_unique<Parts>(loop, std::move(config), std::move(keys), std::move(*state));
+  if (Status ok = parts->OpenTokens(); !ok) return std::unexpected(ok.error());
   parts->RunState();
   parts->OpenProxy();
   auto server = HttpServer::Open(loop, parts->config.listen,
@@ -349,8 +357,9 @@ void Gateway::CollectMetrics(MetricList& out) const {
                http.refused_total);
   AddAbuseMetrics(http.abuse, "http_abuse_total", edge);
   gateway.Gauge("ready", "1 while the gateway is ready.", ready() ? 1 : 0);
-  gateway.Counter("key_reload_failures_total", "Key files that could not be re-read.",
+  gateway.Counter("key_reload_failures_total", "Times the envelope keys could not be re-read.",
                   parts_->reload_failures);
+  if (parts_->gate.keys()) parts_->gate.keys()->CollectMetrics(out);
   AddStateMetrics(parts_->state.stats(), parts_->loop.clock().MonoMs(), out);
 }
 

@@ -26,7 +26,8 @@ struct GatewayKeys {
   TokenVerifier tokens;
   SigningKeys::Snapshot envelope;
 
-  // From the files that `config` names; makes an envelope key in `data_dir` when no file is named.
+  // As `config` says; makes an envelope key in `data_dir` when no file is named. The issuers' keys
+  // come with Gateway::Open().
   static Result<GatewayKeys> Load(const GatewayConfig& config, uint64_t now_ms);
 };
 

@@ -161,6 +161,9 @@ void AddEdgeMetrics(const EdgeStats& stats, MetricList& out) {
                stats.closed_by_client);
   edge.Counter("protocol_violations_total", "WebSocket connections that broke RFC 6455 or a limit.",
                stats.protocol_violations);
+  edge.Counter("cookies_ignored_total",
+               "Requests whose cookie did not count since their page is of another origin.",
+               stats.cookies_ignored);
   edge.Counter("drain_resets_total",
                "Connections reset because they did not take their last bytes in time.",
                stats.drain_resets);

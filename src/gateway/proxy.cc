@@ -37,26 +37,35 @@ Status Proxy::Check(const ClientIdentity& who) const {
 }
 
 void Proxy::OnRequest(Exchange& exchange) {
-  auto refuse = [&](const Error& error) {
-    ++stats_.refused;
-    hooks_.refuse(exchange, error);
-  };
   const RequestHead& request = exchange.request();
   if (request.method == "CONNECT" || request.method == "TRACE") {
-    return refuse({Code::kMethodNotAllowed, "this method is not passed on", ""});
+    return Refuse(exchange, {Code::kMethodNotAllowed, "this method is not passed on", ""});
   }
-  Result<ClientIdentity> who = hooks_.authenticate(request);
+  hooks_.authenticate(exchange, [this, &exchange](Result<ClientIdentity> who, EarlyBody early) {
+    Forward(exchange, std::move(who), std::move(early));
+  });
+}
+
+void Proxy::Refuse(Exchange& exchange, const Error& error) {
+  ++stats_.refused;
+  hooks_.refuse(exchange, error);
+}
+
+void Proxy::Forward(Exchange& exchange, Result<ClientIdentity> who, EarlyBody early) {
+  auto refuse = [&](const Error& error) { Refuse(exchange, error); };
   if (!who) return refuse(who.error());
   if (Status status = Check(*who); !status) return refuse(status.error());
   if (in_flight_.size() >= options_.in_flight_max) {
     return refuse({Code::kResourceExhausted, "too many requests are in flight", ""});
   }
   Result<RequestHead> head =
-      ToApplication(request, *who, NewUuidV7(loop_.clock().WallMs()), NewTraceparent());
+      ToApplication(exchange.request(), *who, NewUuidV7(loop_.clock().WallMs()), NewTraceparent());
   if (!head) return refuse(head.error());
   ++stats_.requests;
-  exchange.SetHandler(
-      std::make_unique<ProxyCall>(*this, exchange, std::move(*who), std::move(*head)));
+  auto call = std::make_unique<ProxyCall>(*this, exchange, std::move(*who), std::move(*head));
+  ProxyCall& taker = *call;
+  exchange.SetHandler(std::move(call));
+  early.GiveTo(exchange, taker);
 }
 
 void Proxy::Cut(std::string_view user) {

@@ -14,6 +14,7 @@
 #include "base/histogram.h"
 #include "gateway/config.h"
 #include "gateway/revoked_set.h"
+#include "gateway/waiting_request.h"
 #include "http/client.h"
 #include "http/exchange.h"
 #include "net/loop.h"
@@ -45,13 +46,17 @@ struct ProxyStats {
 //             reached or answers nonsense, 504 when it does not answer in time.
 class Proxy {
  public:
+  using Serve = ServeRequest;
   struct Hooks {
-    // Who the bearer of the request is.
-    std::function<Result<ClientIdentity>(const RequestHead&)> authenticate;
+    // Who the bearer of the request is. `serve` runs at once, or when its keys have come.
+    std::function<void(Exchange&, Serve)> authenticate;
     // Whether sessions are let in that the revoked set does not name (9.2).
     std::function<bool()> admitting;
     // Refuses a request as the edge does.
     std::function<void(Exchange&, const Error&)> refuse;
+    // Adds to an answer what pages of other origins may do with it (CORS).
+    std::function<void(const RequestHead&, Headers&)> add_cors = [](const RequestHead&, Headers&) {
+    };
   };
 
   Proxy(Loop& loop, ProxyOptions options, const RevokedSet& revoked, Hooks hooks);
@@ -72,6 +77,8 @@ class Proxy {
 
  private:
   friend class ProxyCall;
+  void Refuse(Exchange& exchange, const Error& error);
+  void Forward(Exchange& exchange, Result<ClientIdentity> who, EarlyBody early);
   // OK, or why this session must not be served (8.4).
   Status Check(const ClientIdentity& who) const;
   std::optional<Error> FindRevocation(const ClientIdentity& who) const;

@@ -99,7 +99,9 @@ void ProxyCall::OnAnswer(const ResponseHead& head) {
   if (Status status = proxy_.Check(who_); !status) return Reject(status.error());
   answered_ = true;
   Watch();
-  exchange_.SendHead(ToClient(head), &download_);
+  ResponseHead answer = ToClient(head);
+  proxy_.hooks_.add_cors(exchange_.request(), answer.headers);
+  exchange_.SendHead(std::move(answer), &download_);
 }
 
 void ProxyCall::OnAnswerBody(std::string_view bytes) {
@@ -142,6 +144,7 @@ void ProxyCall::Reject(const Error& error, int status) {
     return proxy_.hooks_.refuse(exchange_, error);
   }
   ProblemResponse problem = Problem({Code::kUnavailable, error.message, ""}, {}, status);
+  proxy_.hooks_.add_cors(exchange_.request(), problem.head.headers);
   exchange_.Respond(std::move(problem.head), std::move(problem.body));
 }
 

@@ -71,13 +71,29 @@ class ProxyTest : public testing::Test, public RequestHandler {
     options_.app = app_.address();
     proxy_ = std::make_unique<Proxy>(
         loop_, options_, revoked_,
-        Proxy::Hooks{.authenticate = [this](const RequestHead& request) { return Who(request); },
+        Proxy::Hooks{.authenticate =
+                         [this](Exchange& exchange, Proxy::Serve serve) {
+                           WaitingRequest::Start(
+                               exchange,
+                               [&](KeyWaits::Ticket& ticket, WaitingRequest::Then then) {
+                                 Judge(exchange, ticket, std::move(then));
+                               },
+                               std::move(serve));
+                         },
                      .admitting = [this] { return vouching_; },
                      .refuse = [](Exchange& exchange,
                                   const Error& error) { RespondProblem(exchange, error); }});
     server_ = *HttpServer::Open(loop_, {"127.0.0.1", 0}, {}, *this);
   }
   void OnRequest(Exchange& exchange) override { proxy_->OnRequest(exchange); }
+  // With `keys_come_` at once, else when waits_ judges for the last time.
+  void Judge(Exchange& exchange, KeyWaits::Ticket& ticket, WaitingRequest::Then then) {
+    if (keys_come_) return then(Who(exchange.request()));
+    waits_.Add(ticket, [&exchange, then = std::move(then)](bool last) mutable {
+      if (last) then(Who(exchange.request()));
+      return !last;
+    });
+  }
   // "Authorization: Bearer ann/phone".
   static Result<ClientIdentity> Who(const RequestHead& request) {
     auto text = request.headers.Get("authorization");
@@ -107,6 +123,8 @@ class ProxyTest : public testing::Test, public RequestHandler {
   Application app_{loop_};
   RevokedSet revoked_{1000};
   bool vouching_ = true;
+  bool keys_come_ = true;
+  KeyWaits waits_{clock_, {}};
   ProxyOptions options_;
   std::unique_ptr<Proxy> proxy_;
   std::unique_ptr<HttpServer> server_;
@@ -139,6 +157,37 @@ TEST_F(ProxyTest, ARequestGoesOnWithItsIdentityAndItsAnswerComesBack) {
   EXPECT_TRUE(got.starts_with("HTTP/1.1 201")) << got;
   EXPECT_NE(got.find("x-answer: yes"), std::string::npos);
   TurnUntil(loop_, [&] { return proxy_->stats().in_flight == 0; });
+}
+
+TEST_F(ProxyTest, WhatComesWhileItsKeysAreFetchedGoesOnAfterwards) {
+  // semantics.md 10.2
+  keys_come_ = false;
+  auto client = Ask("POST /api/upload", "Content-Length: 9\r\n", "abc");
+  TurnUntil(loop_, [&] { return waits_.waiting() == 1; });
+  client->Send("def");
+  TurnSome(loop_);
+  EXPECT_EQ(app_.requests, 0);
+  waits_.Retry(false);
+  TurnSome(loop_);
+  EXPECT_EQ(app_.requests, 0);
+  waits_.Retry(true);
+  Arrives();
+  TurnUntil(loop_, [&] { return app_.last->body == "abcdef"; });
+  client->Send("ghi");
+  TurnUntil(loop_, [&] { return app_.last->ended; });
+  EXPECT_EQ(app_.last->body, "abcdefghi");
+  app_.exchange().Respond({}, "taken");
+  EXPECT_TRUE(client->Until("taken").starts_with("HTTP/1.1 200"));
+  // One whose body has ended before, and one that goes away.
+  auto whole = Ask("POST /api/upload", "Content-Length: 3\r\n", "abc");
+  auto gone = Ask("GET /api/gone");
+  TurnUntil(loop_, [&] { return waits_.waiting() == 2; });
+  gone->connection->Reset();
+  TurnUntil(loop_, [&] { return waits_.waiting() == 1; });
+  waits_.Retry(true);
+  Arrives(2);
+  TurnUntil(loop_, [&] { return app_.last->ended; });
+  EXPECT_EQ(app_.last->body, "abc");
 }
 
 TEST_F(ProxyTest, BodiesStreamBothWaysWithTrailersBack) {

@@ -166,6 +166,7 @@ std::optional<std::string_view> BearerToken(const Headers& headers) {
 }
 
 std::optional<std::string_view> Cookie(const Headers& headers, std::string_view name) {
+  std::optional<std::string_view> found;
   for (const HeaderField& field : headers.fields()) {
     if (field.name != "cookie") continue;
     for (std::string_view rest = field.value; !rest.empty();) {
@@ -178,10 +179,11 @@ std::optional<std::string_view> Cookie(const Headers& headers, std::string_view 
       if (value.size() >= 2 && value.front() == '"' && value.back() == '"') {
         value = value.substr(1, value.size() - 2);
       }
-      return value;
+      if (found) return std::nullopt;
+      found = value;
     }
   }
-  return std::nullopt;
+  return found;
 }
 
 std::string_view ReasonPhrase(int status) {

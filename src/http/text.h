@@ -39,7 +39,8 @@ bool ListHasToken(const Headers& headers, std::string_view name, std::string_vie
 // The token of "Authorization: Bearer <token>" (RFC 6750 2.1); nothing when the field is absent,
 // doubled or of another scheme.
 std::optional<std::string_view> BearerToken(const Headers& headers);
-// The value of a cookie (RFC 6265 5.4); the first when it occurs twice.
+// The value of a cookie (RFC 6265 5.4); nothing when it occurs twice, since one of the two is
+// somebody else's.
 std::optional<std::string_view> Cookie(const Headers& headers, std::string_view name);
 
 // The reason phrase of a status ("Not Found"), empty when unknown.

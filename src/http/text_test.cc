@@ -90,6 +90,11 @@ TEST(Cookies, AreFoundByTheirWholeName) {
   EXPECT_EQ(Cookie(headers, "galaxy"), std::nullopt);
 }
 
+TEST(Cookies, OfTheSameNameCancelEachOther) {
+  EXPECT_EQ(Cookie({{"cookie", "a=1; b=2; a=1"}}, "a"), std::nullopt);
+  EXPECT_EQ(Cookie({{"cookie", "a=1"}, {"cookie", "a=2"}}, "a"), std::nullopt);
+}
+
 TEST(Lists, AreSearchedForAToken) {
   Headers headers{{"connection", "keep-alive, Upgrade"}};
   EXPECT_TRUE(ListHasToken(headers, "connection", "upgrade"));

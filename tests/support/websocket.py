@@ -68,9 +68,14 @@ class WebSocketClient:
             if opcode == 9:
                 self._send(10, body)
 
+    def send(self, value):
+        """A text frame of JSON."""
+        self._send(1, json.dumps(value).encode())
+
     def _send(self, opcode, body):
         mask = os.urandom(4)
-        self.socket.sendall(bytes([0x80 | opcode, 0x80 | len(body)]) + mask + bytes(b ^ mask[i % 4] for i, b in enumerate(body)))
+        length = bytes([0x80 | len(body)]) if len(body) < 126 else b"\xfe" + struct.pack(">H", len(body))
+        self.socket.sendall(bytes([0x80 | opcode]) + length + mask + bytes(b ^ mask[i % 4] for i, b in enumerate(body)))
 
     def close(self):
         self.socket.close()
