@@ -65,6 +65,7 @@ Result<std::string> SubjectName(const json& subject, const std::string& issuer) 
 struct RevocationTokens::Event {
   const TokenIssuer* issuer = nullptr;
   std::string jti;
+  uint64_t issued_s = 0;
   json claims;
   // The member `name` of the claim `events`; null when it is not there.
   const json* Find(const char* name) const { return FindObject(claims.at("events"), name); }
@@ -91,18 +92,25 @@ Result<RevocationTokens::Event> RevocationTokens::Open(std::string_view token, b
   if (FindObject(parts->claims, "events") == nullptr) {
     return RefuseToken("the token has no events", "events");
   }
-  return Event{*issuer, std::move(*jti), std::move(parts->claims)};
+  uint64_t issued_s = **FindTime(parts->claims, "iat");
+  return Event{*issuer, std::move(*jti), issued_s, std::move(parts->claims)};
 }
 
 Result<RevocationOrder> RevocationTokens::OrderFor(const Event& event, const std::string& subject,
                                                    std::string_view reason) const {
   Result<std::string> user = UserIdOf(subject, *event.issuer, options_.issuers);
-  if (!user) return std::unexpected(user.error());
+  if (!user) {
+    Error error = user.error();
+    bool good_id = CheckId("sub", event.issuer->user_prefix + subject).has_value();
+    if (good_id) error.code = Code::kPermissionDenied;  // but not this issuer's
+    return std::unexpected(std::move(error));
+  }
   return RevocationOrder{.user_id = std::move(*user),
                          .session_id = {},
                          .reason = std::string(reason),
                          .issuer = event.issuer->issuer,
-                         .jti = event.jti};
+                         .jti = event.jti,
+                         .issued_s = event.issued_s};
 }
 
 Result<RevocationOrder> RevocationTokens::VerifyLogout(std::string_view token,

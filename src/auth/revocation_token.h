@@ -22,6 +22,7 @@ struct RevocationOrder {
   std::string reason;
   std::string issuer;
   std::string jti;
+  uint64_t issued_s = 0;  // `iat`: later sign-ins are not meant (docs/semantics.md 8.5)
 };
 
 // RevocationTokens verifies the signed tokens by which identity providers report that a session has
@@ -38,7 +39,8 @@ struct RevocationOrder {
 //   Threads   One.
 //   Limits    Tokens as TokenVerifier; `iat` at most `age_max_s` ago. The newest `remembered_max`
 //             tokens are known again, for as long as they would be accepted.
-//   Errors    kUnauthenticated; kUnavailable while the issuer's keys have not come yet. `field`
+//   Errors    kUnauthenticated; kPermissionDenied for a user of another issuer; kUnavailable while
+//   the issuer's keys have not come yet. `field`
 //             names the claim.
 class RevocationTokens {
  public:
@@ -55,8 +57,9 @@ class RevocationTokens {
   Result<std::optional<RevocationOrder>> VerifySecurityEvent(std::string_view token,
                                                              uint64_t now_ms) const;
 
-  // A sender that got no answer sends again, and must not end a session that began meanwhile: what
-  // was carried out once is only answered. To be told when the order is in the log.
+  // A sender that got no answer sends again: what was carried out once is only answered. To be told
+  // when the order is in the log. Goes with the process; what is sent again after a restart does no
+  // harm, since it ends nothing that began after its `iat`.
   void Remember(const RevocationOrder& order, uint64_t now_ms);
   bool Remembers(const RevocationOrder& order) const;
 

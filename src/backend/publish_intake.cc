@@ -11,12 +11,12 @@ constexpr size_t kGroupEntries = 10'000;
 
 }  // namespace
 
-void PublishIntake::Add(const Client& client, const EntryView& entry) {
+void PublishIntake::Add(const Client& client, const EntryView& entry, uint64_t as_of_ms) {
   if (!group_) group_.emplace(log_.hasher());
   if (entry.type == EntryType::kEvent) {
     group_->AddEvent(entry);
   } else {
-    group_->AddInvalidation(entry);
+    group_->AddInvalidation(entry, as_of_ms);
   }
   if (!group_runs_.empty() && group_runs_.back().to.IsOf(client)) {
     ++group_runs_.back().count;

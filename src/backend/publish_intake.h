@@ -42,8 +42,10 @@ class PublishIntake {
 
   PublishIntake(Loop& loop, Log& log) : loop_(loop), log_(log), handle_(this) {}
 
-  // Adds one valid entry to the batch of this turn.
-  void Add(const Client& client, const EntryView& entry);
+  // Adds one valid entry to the batch of this turn. `as_of_ms`: LogBatch::AddInvalidation().
+  void Add(const Client& client, const EntryView& entry, uint64_t as_of_ms = 0);
+  // The invalidations that are in the log.
+  const Retained& retained() const { return log_.retained(); }
   // Submits a batch of valid entries whole, or refuses it whole.
   LogBatch NewBatch() const { return LogBatch(log_.hasher()); }
   Status Submit(const Client& client, LogBatch batch);

@@ -24,10 +24,12 @@ ResponseHead Head(int status) {
 
 // RFC 8935 2.4, "SET error codes".
 std::string_view SetErrorCode(const Error& error) {
+  if (error.code == Code::kPermissionDenied) return "access_denied";
   if (error.code != Code::kUnauthenticated) return "invalid_request";
   if (error.field == "iss") return "invalid_issuer";
   if (error.field == "aud") return "invalid_audience";
-  if (error.field == "kid" || error.field == "signature") return "invalid_key";
+  if (error.field == "kid") return "invalid_key";
+  if (error.field == "signature") return "authentication_failed";
   return "invalid_request";
 }
 
@@ -137,14 +139,21 @@ bool RevocationCall::Judge(bool last) {
 
 void RevocationCall::CarryOut(RevocationOrder order) {
   order_ = std::move(order);
-  if (endpoints_.tokens_.Remembers(order_)) {
+  EntryView entry{.type = EntryType::kInvalidation,
+                  .user_id = order_.user_id,
+                  .device_session_id = order_.session_id,
+                  .reason = order_.reason};
+  // Also one that came before a restart: the log holds an invalidation that means as much.
+  std::optional<uint64_t> retained_ms = endpoints_.intake_.retained().TimeOf(entry);
+  bool carried_out = retained_ms && *retained_ms / 1000 >= order_.issued_s;
+  if (carried_out || endpoints_.tokens_.Remembers(order_)) {
     ++stats().repeated;
     return Accept();
   }
-  endpoints_.intake_.Add(client_, {.type = EntryType::kInvalidation,
-                                   .user_id = order_.user_id,
-                                   .device_session_id = order_.session_id,
-                                   .reason = order_.reason});
+  // A named session is over for good. Of a whole user, what began after the token was issued is a
+  // new sign-in; times count in whole seconds.
+  bool whole_user = order_.session_id.empty();
+  endpoints_.intake_.Add(client_, entry, whole_user ? order_.issued_s * 1000 + 999 : 0);
 }
 
 void RevocationCall::OnResults(std::span<const Result<Ack>> results) {

@@ -109,6 +109,85 @@ TEST_F(RevocationHttp, TheSameTokenAgainIsAnsweredAndDoesNothing) {
   EXPECT_EQ(endpoints_.stats(Standard::kBackChannelLogout).repeated, 1u);
 }
 
+TEST_F(RevocationHttp, ATokenThatComesLateEndsNothingThatBeganAfterIt) {
+  // semantics.md 8.5
+  f_.now_ms = clock_.WallMs() + 20'000;
+  std::string user = Logout("1", R"(,"sub":"ann")");
+  std::string session = Logout("2", R"(,"sub":"ann","sid":"phone")");
+  uint64_t issued_s = clock_.WallMs() / 1000;
+  clock_.Advance(20'000);
+  PostLogout(user);
+  EXPECT_EQ(f_.ring().head().time_ms / 1000, issued_s);
+  // A session that is named has no later sign-in.
+  PostLogout(session);
+  EXPECT_EQ(f_.ring().head().time_ms, f_.now_ms);
+}
+
+TEST_F(RevocationHttp, AReplayAfterARestartIsAnsweredAndDoesNothing) {
+  // semantics.md 8.5
+  f_.now_ms = clock_.WallMs() + 100;
+  std::string user = Logout("1", R"(,"sub":"ann")");
+  std::string session = Logout("2", R"(,"sub":"bob","sid":"phone")");
+  PostLogout(user);
+  PostLogout(session);
+  Cursor head = f_.ring().head();
+  // The memory of the process is gone, the log is not.
+  tokens_ = *RevocationTokens::Create(
+      {.issuers = {
+           {.issuer = "idp", .audience = "galaxy", .keys = *Jwks::Parse(key_.ToPublicJwks())}}});
+  clock_.Advance(20'000);
+  EXPECT_TRUE(PostLogout(user).starts_with("HTTP/1.1 200"));
+  EXPECT_TRUE(PostLogout(session).starts_with("HTTP/1.1 200"));
+  EXPECT_EQ(f_.ring().head(), head);
+  EXPECT_EQ(endpoints_.stats(Standard::kBackChannelLogout).repeated, 2u);
+  // A logout that was issued later is another one.
+  f_.now_ms += 60'000;
+  PostLogout(Logout("3", R"(,"sub":"ann")"));
+  EXPECT_GT(f_.ring().head(), head);
+}
+
+TEST_F(RevocationHttp, AnswersAreThoseOfTheStandards) {
+  // OpenID Connect Back-Channel Logout 1.0, 2.8; RFC 8935 2.2, 2.3
+  std::string done = PostLogout(Logout("1", R"(,"sub":"ann")"));
+  EXPECT_TRUE(done.starts_with("HTTP/1.1 200")) << done;
+  EXPECT_NE(done.find("cache-control: no-store"), std::string::npos);
+  EXPECT_TRUE(done.ends_with("\r\n\r\n")) << done;  // an empty body
+  std::string refused = PostLogout("no.jwt.here");
+  EXPECT_TRUE(refused.starts_with("HTTP/1.1 400")) << refused;
+  EXPECT_NE(refused.find("cache-control: no-store"), std::string::npos);
+  EXPECT_NE(refused.find("content-type: application/json"), std::string::npos);
+  EXPECT_NE(refused.find(R"({"error":"invalid_request","error_description":")"), std::string::npos);
+  std::string taken = PostEvent(SecurityEvent("2"));
+  EXPECT_TRUE(taken.starts_with("HTTP/1.1 202")) << taken;
+  EXPECT_TRUE(taken.ends_with("\r\n\r\n")) << taken;
+  // RFC 8935 2.4 names an unknown issuer apart.
+  RevocationTokens others = *RevocationTokens::Create(
+      {.issuers = {
+           {.issuer = "else", .audience = "galaxy", .keys = *Jwks::Parse(key_.ToPublicJwks())}}});
+  std::swap(tokens_, others);
+  std::string unknown = PostEvent(SecurityEvent("3"));
+  EXPECT_TRUE(unknown.starts_with("HTTP/1.1 400")) << unknown;
+  EXPECT_NE(unknown.find(R"({"err":"invalid_issuer","description":")"), std::string::npos);
+  EXPECT_NE(unknown.find("content-type: application/json"), std::string::npos);
+}
+
+TEST_F(RevocationHttp, ASignerThatIsAnotherIsToldSo) {
+  // RFC 8935 2.4
+  std::string good = SecurityEvent("1");
+  std::string forged = good;
+  forged[good.rfind('.') + 1] = good[good.rfind('.') + 1] == 'A' ? 'B' : 'A';
+  EXPECT_NE(PostEvent(forged).find(R"("err":"authentication_failed")"), std::string::npos);
+  tokens_ = *RevocationTokens::Create(
+      {.issuers = {
+           {.issuer = "idp", .audience = "galaxy", .keys = *Jwks::Parse(key_.ToPublicJwks())},
+           {.issuer = "other",
+            .audience = "galaxy",
+            .keys = *Jwks::Parse(key_.ToPublicJwks()),
+            .user_prefix = "an"}}});
+  EXPECT_NE(PostEvent(good).find(R"("err":"access_denied")"), std::string::npos);
+  EXPECT_TRUE(Invalidations().empty());
+}
+
 TEST_F(RevocationHttp, ALogoutWithoutItsUserIsRefusedWithTheReason) {
   std::string got = PostLogout(Logout("1", R"(,"sid":"phone")"));
   EXPECT_TRUE(got.starts_with("HTTP/1.1 400")) << got;

@@ -237,7 +237,9 @@ Status FeedClient::Take(std::string_view framed) {
   if (step->caught_up) BarrierPassed();
   if (step->deliver) {
     throttle_.Count(1);
-    if (step->cursor) vouching_.OnEntry(*step->cursor, bytes_ms_);
+    // The cursor of an invalidation may tell an earlier time than that of its publishing (8.5).
+    bool tells_age = step->cursor && entry->type != EntryType::kInvalidation;
+    if (tells_age) vouching_.OnEntry(*step->cursor, bytes_ms_);
   }
   return {};
 }

@@ -138,6 +138,19 @@ TEST_F(StaleTest, StreamThatLagsIsNotFresh) {
   EXPECT_EQ(gateway->freshness(), State::kFresh);
 }
 
+TEST_F(StaleTest, AnInvalidationAsOfAnEarlierTimeTellsNothingOfTheLag) {  // semantics.md 8.5, 9.1
+  StartFresh();
+  uint64_t newest_ms = clock.WallMs();
+  std::string cursor = Cursor{++canary_sequence, newest_ms - 3'600'000}.Format();
+  backend.Send(
+      {.type = EntryType::kInvalidation, .user_id = "ann", .reason = "r", .cursor = cursor});
+  TurnSome(loop);
+  Pass(25'000);
+  backend.Canary(Cursor{++canary_sequence, newest_ms + 5'000});  // 20 s late
+  TurnSome(loop);
+  EXPECT_EQ(gateway->freshness(), State::kSuspect);
+}
+
 TEST_F(StaleTest, StepsOfEitherWallClockChangeNothing) {  // semantics.md 9.1
   StartFresh();
   for (int64_t step : {-3'600'000L, 3'600'000L, 7'200'000L, -7'200'000L}) {

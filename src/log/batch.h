@@ -33,7 +33,9 @@ class LogBatch {
 
   // An event with an event_id takes part in idempotency. All the bytes are copied.
   void AddEvent(const EntryView& event);
-  void AddInvalidation(const EntryView& invalidation);
+  // `as_of_ms`: it means what was so at that time, and its cursor shall say so (docs/semantics.md
+  // 8.5); 0: when it is committed.
+  void AddInvalidation(const EntryView& invalidation, uint64_t as_of_ms = 0);
 
   size_t size() const { return items_.size(); }
   bool empty() const { return items_.empty(); }
@@ -46,6 +48,7 @@ class LogBatch {
     EntryType type;
     bool idempotent;
     EntryDigest digest;
+    uint64_t as_of_ms = 0;
   };
   const EntryHasher* hasher_;
   std::string wire_;

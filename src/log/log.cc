@@ -230,9 +230,26 @@ void Log::Prefetch(const LogBatch& batch, size_t i) const {
   if (i + 8 < items.size()) dedupe_.PrefetchSlot(items[i + 8].digest);
 }
 
+// 8.5. It takes the place of an earlier one of the same sessions (3.2), so it must mean all that
+// that one meant.
+uint64_t Log::TimeAsOf(uint64_t as_of_ms, std::string_view entry, uint64_t now_ms) const {
+  EntryView view = ViewOf(entry);
+  uint64_t time_ms = std::max(as_of_ms, retained_.TimeOf(view).value_or(0));
+  for (const CommitEntry& before : fresh_) {
+    if (before.type != EntryType::kInvalidation) continue;
+    EntryView other = ViewOf(before.entry);
+    bool same = other.user_id == view.user_id && other.device_session_id == view.device_session_id;
+    if (same) time_ms = std::max(time_ms, before.cursor.time_ms);
+  }
+  return std::min(time_ms, now_ms);
+}
+
 void Log::SequenceOne(Job& job, std::span<char> entry, const LogBatch::Item& item,
                       uint64_t now_ms) {
   Cursor cursor{sequence_ + 1, now_ms};
+  if (item.as_of_ms != 0) {
+    cursor.time_ms = TimeAsOf(item.as_of_ms, {entry.data(), entry.size()}, now_ms);
+  }
   if (item.idempotent) {
     Dedupe::Answer answer = dedupe_.Add(item.digest, cursor);
     if (answer.verdict == Dedupe::Verdict::kDuplicate) {

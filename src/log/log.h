@@ -36,7 +36,8 @@ namespace galaxy::push {
 //              reason, and Ready() says so, until a probe, about once a second, finds that commits
 //              work again. Any other failure of the engine is final: nothing is acknowledged after
 //              it, not even with an error, and the process is to end (SetOnFatal).
-//   Time       Passed in; cursors carry it.
+//   Time       Passed in; cursors carry it, but for an invalidation that is as of an earlier time
+//              (8.5).
 class Log {
  public:
   // Gateways take a token for a leeway after its end, by clocks of their own.
@@ -130,6 +131,7 @@ class Log {
   void TakeJobs();
   void Sequence(Job& job, uint64_t now_ms);
   void Prefetch(const LogBatch& batch, size_t i) const;
+  uint64_t TimeAsOf(uint64_t as_of_ms, std::string_view entry, uint64_t now_ms) const;
   void SequenceOne(Job& job, std::span<char> entry, const LogBatch::Item& item, uint64_t now_ms);
   Status CommitFresh();
   void Abandon(const Error& error, uint64_t sequence_before);

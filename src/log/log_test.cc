@@ -139,6 +139,42 @@ TEST(Log, InvalidationsAreNeverDuplicates) {
   EXPECT_EQ(f.log->retained().Read({}, f.log->ring().head()).last, results[1]->cursor);
 }
 
+TEST(Log, AnInvalidationMayBeAsOfAnEarlierTime) {
+  // semantics.md 8.5
+  Fixture f;
+  auto as_of = [&](std::vector<std::pair<EntryView, uint64_t>> entries) {
+    LogBatch batch(f.log->hasher());
+    for (const auto& [view, time_ms] : entries) batch.AddInvalidation(view, time_ms);
+    Results results;
+    EXPECT_TRUE(f.log->Submit(std::move(batch), [&](Results got) { results = std::move(got); }));
+    EXPECT_TRUE(f.log->CommitOnce(f.now_ms));
+    return results;
+  };
+  f.now_ms += 100'000;
+  Cursor dated = as_of({{f.Invalidation("ann"), kNowMs + 5'000}})[0]->cursor;
+  EXPECT_EQ(dated.time_ms, kNowMs + 5'000);
+  EXPECT_EQ(f.log->ring().head(), dated);
+  EXPECT_EQ(f.log->retained().TimeOf(f.Invalidation("ann")), kNowMs + 5'000);
+  // Of no time to come.
+  EXPECT_EQ(as_of({{f.Invalidation("bob"), f.now_ms + 1}})[0]->cursor.time_ms, f.now_ms);
+  // It replaces a later one, so it must not mean less: neither than what is retained …
+  EXPECT_EQ(as_of({{f.Invalidation("bob"), kNowMs}})[0]->cursor.time_ms, f.now_ms);
+  // … nor than what is committed with it. Of other sessions it says nothing.
+  Results results = as_of({{f.Invalidation("cat"), 0},
+                           {f.Invalidation("cat", "phone"), kNowMs},
+                           {f.Invalidation("cat"), kNowMs},
+                           {f.Invalidation("dog"), kNowMs}});
+  EXPECT_EQ(results[1]->cursor.time_ms, kNowMs);
+  EXPECT_EQ(results[2]->cursor.time_ms, f.now_ms);
+  EXPECT_EQ(results[3]->cursor.time_ms, kNowMs);
+  EXPECT_GT(results[3]->cursor, dated);
+  // And all of it survives a restart.
+  f.Restart();
+  EXPECT_EQ(f.log->retained().TimeOf(f.Invalidation("ann")), kNowMs + 5'000);
+  EXPECT_EQ(f.log->retained().TimeOf(f.Invalidation("cat")), f.now_ms);
+  EXPECT_EQ(f.log->retained().TimeOf(f.Invalidation("eve")), std::nullopt);
+}
+
 TEST(Log, IsAcknowledgedOnlyWhenCommittedAndThenInTheRing) {
   // semantics.md 2.1
   Fixture f;

@@ -30,6 +30,13 @@ void Retained::Add(Cursor cursor, const EntryView& view, std::string_view entry)
                             Record{cursor.time_ms, std::string(entry), std::move(key)});
 }
 
+std::optional<uint64_t> Retained::TimeOf(const EntryView& view) const {
+  std::lock_guard lock(mutex_);
+  auto known = sequence_by_key_.find(KeyOf(view));
+  if (known == sequence_by_key_.end()) return std::nullopt;
+  return by_sequence_.at(known->second).time_ms;
+}
+
 void Retained::Erase(std::map<uint64_t, Record>::iterator it) {
   bytes_ -= it->second.entry.size();
   sequence_by_key_.erase(it->second.key);

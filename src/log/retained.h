@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -35,6 +36,8 @@ class Retained {
   // `entry` is the wire form of `view`. Requires an invalidation, and cursors that rise.
   void Add(Cursor cursor, const EntryView& view, std::string_view entry);
   void Expire(uint64_t now_ms);
+  // The time of the one that is retained for these sessions; nothing when none is.
+  std::optional<uint64_t> TimeOf(const EntryView& view) const;
 
   // The retained ones after `after` up to and with `up_to`, in cursor order, a page of about
   // `bytes_max` at a time. Cursor{} as `after` means all. One that is replaced while a subscriber
