@@ -35,6 +35,7 @@ run: build
 	@$(BUILD)/galaxy-push demo
 
 test: build-tests node-modules
+	@JOBS=$(JOBS) fuzz/build_sanitized
 	@ctest --test-dir $(BUILD) -j $(JOBS) --output-on-failure
 
 unit: build-tests
