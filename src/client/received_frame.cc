@@ -25,12 +25,12 @@ class Reader {
   void Take(const char* name, uint64_t& out) {
     auto at = object_.find(name);
     if (at == object_.end()) return;
-    if (!at->is_number_unsigned()) return Fault(name);
+    if (!at->is_number_unsigned() || at->get<uint64_t>() > kFrameNumberMax) return Fault(name);
     out = at->get<uint64_t>();
   }
   template <typename T>
   Result<ReceivedFrame> Done(T content) const {
-    if (!fault_.empty()) return Bad("has a member of the wrong type", fault_);
+    if (!fault_.empty()) return Bad("has a member of the wrong type or over 2^53 - 1", fault_);
     return ReceivedFrame{std::move(content)};
   }
 
@@ -52,9 +52,7 @@ Result<ReceivedFrame> ReadWelcome(Reader reader) {
   reader.Take("heartbeat_ms", frame.heartbeat_ms);
   reader.Take("now_ms", frame.now_ms);
   reader.Take("token_expires_ms", frame.token_expires_ms);
-  // Anything else would pass for "resumed": a gap that nobody is told of.
-  if (!frame.says_how_it_resumes())
-    return Bad("has a resume that is none of fresh, resumed and gap", "resume");
+  if (auto good = frame.Check(); !good) return std::unexpected(good.error());
   return reader.Done(std::move(frame));
 }
 
@@ -89,6 +87,16 @@ Result<ReceivedFrame> ReadEvent(std::string_view text) {
 }
 
 }  // namespace
+
+Status ReceivedFrame::Welcome::Check() const {
+  // Anything else would pass for "resumed": a gap that nobody is told of.
+  if (resume != "fresh" && resume != "resumed" && resume != "gap")
+    return Bad("has a resume that is none of fresh, resumed and gap", "resume");
+  if (now_ms > kFrameNumberMax) return Bad("has a number over 2^53 - 1", "now_ms");
+  if (token_expires_ms > kFrameNumberMax)
+    return Bad("has a number over 2^53 - 1", "token_expires_ms");
+  return {};
+}
 
 Result<ReceivedFrame> ReceivedFrame::Parse(std::string_view text) {
   // The form our gateway writes, and nearly every frame: read once, by the strict parser.

@@ -10,6 +10,9 @@
 
 namespace galaxy::push {
 
+// What JSON can carry; times beyond it are nonsense.
+inline constexpr uint64_t kFrameNumberMax = (uint64_t{1} << 53) - 1;
+
 // One frame from a gateway (docs/edge-protocol.md), as a client receives it.
 struct ReceivedFrame {
   struct Welcome {
@@ -21,9 +24,8 @@ struct ReceivedFrame {
     uint64_t heartbeat_ms = 25'000;
     uint64_t now_ms = 0;
     uint64_t token_expires_ms = 0;
-    bool says_how_it_resumes() const {
-      return resume == "fresh" || resume == "resumed" || resume == "gap";
-    }
+    // What both forms must keep: kInvalidArgument and the field.
+    Status Check() const;
   };
   struct CaughtUp {
     std::string cursor;

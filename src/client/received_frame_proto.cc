@@ -16,9 +16,7 @@ Result<ReceivedFrame> Read(const pb::Welcome& from) {
                                .heartbeat_ms = from.heartbeat_ms(),
                                .now_ms = from.now_ms(),
                                .token_expires_ms = from.token_expires_ms()};
-  if (!frame.says_how_it_resumes())
-    return Fail(Code::kInvalidArgument,
-                "the frame has a resume that is none of fresh, resumed and gap", "resume");
+  if (auto good = frame.Check(); !good) return std::unexpected(good.error());
   return ReceivedFrame{std::move(frame)};
 }
 

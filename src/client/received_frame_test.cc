@@ -87,6 +87,22 @@ TEST(ReceivedFrame, AWelcomeThatDoesNotSayHowItResumesIsRefused) {
   }
 }
 
+// Sums of such times would overflow.
+TEST(ReceivedFrame, TimesBeyondWhatJsonCarriesAreRefused) {
+  EXPECT_TRUE(ReceivedFrame::Parse(R"({"welcome":{"resume":"fresh","now_ms":9007199254740991}})"));
+  for (const char* text : {R"({"welcome":{"resume":"fresh","now_ms":9007199254740992}})",
+                           R"({"bye":{"retry_after_ms":18446744073709551615}})",
+                           R"({"gap":{"spread_ms":9223372036854775808}})"})
+    EXPECT_FALSE(ReceivedFrame::Parse(text)) << text;
+  galaxy::gateway::v1::Frame frame;
+  frame.mutable_welcome()->set_resume("fresh");
+  frame.mutable_welcome()->set_now_ms(1ull << 53);
+  EXPECT_EQ(ReceivedFrame::ParseProto(frame.SerializeAsString()).error().field, "now_ms");
+  frame.mutable_welcome()->set_now_ms(1);
+  frame.mutable_welcome()->set_token_expires_ms(~0ull);
+  EXPECT_EQ(ReceivedFrame::ParseProto(frame.SerializeAsString()).error().field, "token_expires_ms");
+}
+
 TEST(ReceivedFrame, HelloCarriesACursorOnlyWhenThereIsOne) {
   EXPECT_EQ(HelloText("t", ""), R"({"hello":{"token":"t"}})");
   EXPECT_EQ(HelloText("t", "c"), R"({"hello":{"cursor":"c","token":"t"}})");
