@@ -223,6 +223,18 @@ TEST_P(EdgeContract, ClientThatDoesNotKeepUpIs4413) {  // semantics.md 7.6
   EXPECT_EQ(quick->told().size(), 1 + next - 12) << "nobody else is slowed";
 }
 
+TEST_P(EdgeContract, OneConnectionTooManyIs4429) {  // semantics.md 10.4
+  config.client_limits.user_connections = 1;
+  StartReady();
+  auto client = Welcome("s1");
+  auto more = Connect(Token("u", "s2"));
+  gateway::v1::Bye bye = Ending(*more);
+  EXPECT_EQ(bye.code(), 4429u);
+  EXPECT_EQ(bye.verdict(), "resume");
+  EXPECT_EQ(bye.retry_after_ms(), config.too_many_retry_ms);
+  EXPECT_FALSE(client->ended());
+}
+
 TEST_P(EdgeContract, GatewayThatCannotVouchIs4453) {  // semantics.md 9.2
   backend.Answer("fresh", 10, 10);
   Start();
