@@ -107,6 +107,9 @@ class EdgeClient {
   bool ended_ = false;
 };
 
+// Where they come from, for a gateway that trusts loopback: limits do not count loopback.
+inline constexpr std::string_view kOutside = "192.0.2.7";
+
 // Signs in by hello, as a browser does.
 class WebSocketEdgeClient final : public EdgeClient, WebSocketHandler {
  public:
@@ -132,8 +135,8 @@ class WebSocketEdgeClient final : public EdgeClient, WebSocketHandler {
     raw_.Send(
         "GET /v1/events HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-        "Sec-WebSocket-Protocol: chat, " +
-        ours + "\r\n\r\n");
+        "X-Forwarded-For: " +
+        std::string(kOutside) + "\r\nSec-WebSocket-Protocol: chat, " + ours + "\r\n\r\n");
     std::string head = raw_.Until("\r\n\r\n");
     EXPECT_TRUE(head.starts_with("HTTP/1.1 101")) << head;
     EXPECT_NE(head.find("sec-websocket-protocol: " + ours + "\r\n"), std::string::npos) << head;
@@ -214,6 +217,7 @@ class RequestEdgeClient : public EdgeClient, protected ResponseHandler {
   void Start(RequestHead head, std::unique_ptr<BodySource> body) {
     head.scheme = "http";
     head.authority = "x";
+    head.headers.Add("x-forwarded-for", std::string(kOutside));
     body_ = std::move(body);
     request_ = http_->Start(std::move(head), body_.get(), *this);
   }

@@ -225,6 +225,7 @@ TEST_P(EdgeContract, ClientThatDoesNotKeepUpIs4413) {  // semantics.md 7.6
 
 TEST_P(EdgeContract, OneConnectionTooManyIs4429) {  // semantics.md 10.4
   config.client_limits.user_connections = 1;
+  config.trusted_proxies = *IpPrefixes::Parse({"127.0.0.0/8"});
   StartReady();
   auto client = Welcome("s1");
   auto more = Connect(Token("u", "s2"));

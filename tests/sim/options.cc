@@ -150,6 +150,13 @@ uint64_t WorldOptions::HealMs() const {
   return 60'000 + feed_ms + client_ms;
 }
 
+uint64_t WorldOptions::TransferMs(uint64_t entries) const {
+  constexpr uint64_t kEntryBytes = 512;
+  constexpr uint64_t kLossMs = 200;
+  uint64_t segments = entries * kEntryBytes / network.segment_bytes_max;
+  return segments * network.loss_per_million * kLossMs / 1'000'000;
+}
+
 std::string WorldOptions::ToString() const {
   std::ostringstream out;
   const Log::Options& log = backend.log;

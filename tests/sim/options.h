@@ -40,6 +40,8 @@ struct WorldOptions {
   OracleRules Rules() const;
   // How long everything may take to recover.
   uint64_t HealMs() const;
+  // About how long so many entries take through one connection: a lost segment holds up all behind.
+  uint64_t TransferMs(uint64_t entries) const;
   std::string ToString() const;
 };
 
