@@ -169,6 +169,13 @@ class GrpcioEdge(unittest.TestCase):
         self.assertEqual(caught.exception.code(), grpc.StatusCode.INVALID_ARGUMENT)
         self.assertEqual(dict(caught.exception.trailing_metadata())["push-code"], "4500")
 
+    def test_what_is_no_protobuf_does_not_fill_the_log_10_4(self):
+        raw = self.channel.unary_stream(SUBSCRIBE, lambda b: b, edge.Frame.FromString)
+        with self.assertRaises(grpc.RpcError) as refused:
+            list(raw(b"\x0a\x02\xff\xfe", metadata=(("authorization", "Bearer " + self.keys.token("ann", "s-1")),)))  # a cursor that is not UTF-8
+        self.assertEqual(refused.exception.code(), grpc.StatusCode.INVALID_ARGUMENT)
+        self.assertNotIn("libprotobuf", self.gateway.output())
+
     def test_a_request_over_64_kib_and_a_compressed_one_are_refused_10_4(self):
         code, _, _, _ = self.subscribe(cursor="c" * 70000).end()
         self.assertEqual(code, grpc.StatusCode.RESOURCE_EXHAUSTED)
