@@ -112,6 +112,21 @@ TEST_F(Http2Server, APeerThatReadsInSmallPiecesMayUpdateItsWindow) {
   EXPECT_EQ(stats_.refused_total, 0u);
 }
 
+// Clients of gRPC update both windows for each message, however small.
+TEST_F(Http2Server, APeerMayUpdateItsWindowsForEachSmallMessage) {
+  Connect(std::string(h2::kPreface) + Frame(h2::kSettings, 0, 0, ""));
+  auto exchange = Serve();
+  for (int i = 0; i < 3'000; ++i) {
+    stock_.bytes += "four";
+    exchange->Wake();
+    loop_.Poll();
+    WindowUpdate(1, 4);
+    WindowUpdate(0, 4);
+  }
+  EXPECT_EQ(DataBytes(Receive()), 12'000u);
+  EXPECT_EQ(stats_.refused_total, 0u);
+}
+
 // semantics.md 10.4: CVE-2024-27316.
 TEST_F(Http2Server, CutsOffAHeadInEndlessContinuations) {
   std::string bytes = HeadersFrame(1, 0);

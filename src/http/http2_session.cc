@@ -23,6 +23,7 @@ constexpr double kControlBurst = 1000;
 constexpr double kControlPerMs = 0.2;
 
 constexpr uint64_t kBytesPerWindowUpdate = 128;
+constexpr uint64_t kUpdatesPerMessage = 4;  // gRPC C++ sends two, of the stream and the connection
 constexpr uint64_t kWindowCreditBytesMax = 4 * 1024 * 1024;
 constexpr size_t kBlockTimesMax = 4;  // of the limit of a head, before the connection ends
 constexpr uint64_t kStallLooks = 4;   // within the time
@@ -210,8 +211,10 @@ void Http2Session::QueueData(Http2Stream& stream, std::string_view frame_header)
     output_.Append(std::move(slice));
   }
   stream.staged_.clear();
-  window_credit_bytes_ =
-      std::min(window_credit_bytes_ + output_end_ - body_begin, kWindowCreditBytesMax);
+  window_credit_bytes_ += output_end_ - body_begin;
+  // All that there was: small because it is, not by the peer's window.
+  if (stream.waiting_) window_credit_bytes_ += kUpdatesPerMessage * kBytesPerWindowUpdate;
+  window_credit_bytes_ = std::min(window_credit_bytes_, kWindowCreditBytesMax);
   stream.queued_end_ = output_end_;
   marks_.push_back({stream.id_, output_end_});
 }

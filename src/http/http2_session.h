@@ -43,7 +43,8 @@ struct Http2Options {
 //   Input      Flow control by ConsumeBody(). The connection's window is larger than a stream's, so
 //              a stream that stalls does not block its neighbours.
 //   Limits     Of a server. Control frames that cost the peer nothing (PING, SETTINGS, RST_STREAM,
-//              PRIORITY, GOAWAY, empty DATA, and WINDOW_UPDATE beyond one for 128 bytes of body):
+//              PRIORITY, GOAWAY, empty DATA, and WINDOW_UPDATE beyond one for 128 bytes of body
+//              and four for a piece of it that the source ended):
 //              1,000 at once and 200 a second, then GOAWAY ENHANCE_YOUR_CALM. Heads four times over
 //              their limit: the same. CONTINUATION: 8 in a block. Answers that the peer does not
 //              read: 1,000. A body that the peer's window holds up for `stall_timeout_ms`: reset.
