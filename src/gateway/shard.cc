@@ -51,7 +51,7 @@ void Shard::Gap(std::string_view reason, std::string_view floor, bool foreign) {
       Welcome(*session, WelcomeResume::kGap, reason);
       continue;
     }
-    Enqueue(*session, frame.In(session->encoding_));
+    Enqueue(*session, frame.In(session->encoding_), clock_.MonoMs());
     session->state_ = SessionState::kLive;
   }
   waiting_.clear();
@@ -198,7 +198,7 @@ void Shard::SweepHeartbeats() {
     ClientSession* session = slots_[i].session;
     if (session == nullptr || session->state_ != SessionState::kLive) continue;
     if (!session->queue_.empty()) continue;
-    Enqueue(*session, frame.In(session->encoding_));
+    Enqueue(*session, frame.In(session->encoding_), clock_.MonoMs());
   }
 }
 

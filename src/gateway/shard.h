@@ -117,8 +117,8 @@ class Shard {
   bool admitting() const { return vouching_ || admit_anyway_; }
 
   // Lets a session in: index first, revoked set second (8.3), then the resume decision (7.4). On an
-  // error (kSessionRevoked, kUserRevoked, kStale, kTooMany) the session is as before; the message is
-  // the reason for the client.
+  // error (kSessionRevoked, kUserRevoked, kStale, kTooMany) the session is as before; the message
+  // is the reason for the client.
   Status Admit(ClientSession& session, const ClientIdentity& who, std::string_view cursor);
   // 8.8. An identity of another user or session is refused (kUnauthenticated) and changes nothing.
   Status Refresh(ClientSession& session, const ClientIdentity& who);
@@ -195,7 +195,7 @@ class Shard {
   bool HasLiveRecipient(const EntryView& event, uint64_t user_hash) const;
   void Commit();
   void CommitSome(size_t count);
-  void Enqueue(ClientSession& session, Slice frame);
+  void Enqueue(ClientSession& session, Slice frame, uint64_t now_ms);
   void CloseRecipients(const std::vector<const UserNode*>& nodes);
   void EnqueueFrame(ClientSession& session, std::string_view cursor, const ControlFrame& frame);
   void PumpReplays();

@@ -137,10 +137,11 @@ void Shard::CommitSome(size_t count) {
     return CloseRecipients(nodes);
   }
   ++stats_.batches_signed;
+  uint64_t now_ms = clock_.MonoMs();
   for (size_t i = 0; i < nodes.size(); ++i) {
     uint64_t recipients = 0;
     ForRecipients(*nodes[i], targets[i], [&](ClientSession& to) {
-      Enqueue(to, batch_.Frame(i, to.encoding()));
+      Enqueue(to, batch_.Frame(i, to.encoding()), now_ms);
       ++recipients;
     });
     stats_.events_delivered += recipients;
@@ -164,8 +165,8 @@ void Shard::CloseRecipients(const std::vector<const UserNode*>& nodes) {
   }
 }
 
-void Shard::Enqueue(ClientSession& session, Slice frame) {
-  session.queue_.Push(std::move(frame), clock_.MonoMs());
+void Shard::Enqueue(ClientSession& session, Slice frame, uint64_t now_ms) {
+  session.queue_.Push(std::move(frame), now_ms);
   if (session.queue_.bytes() > kFlushEarlyBytes) flush_early_ = true;
   if (session.touched_ || session.slot_ == ClientSession::kNone) return;
   session.touched_ = true;
@@ -177,7 +178,7 @@ void Shard::EnqueueFrame(ClientSession& session, std::string_view cursor,
                          const ControlFrame& frame) {
   std::string bytes;
   AppendFrame(bytes, session.encoding_, cursor, frame);
-  Enqueue(session, Slice::Own(std::move(bytes)));
+  Enqueue(session, Slice::Own(std::move(bytes)), clock_.MonoMs());
 }
 
 void Shard::MarkReplayReady(ClientSession& session) {
@@ -220,7 +221,9 @@ void Shard::PumpReplay(ClientSession& session) {
     }
     ++stats_.batches_signed;
     stats_.events_replayed += batch_.size();
-    for (size_t i = 0; i < batch_.size(); ++i) Enqueue(session, batch_.Frame(i, session.encoding_));
+    uint64_t now_ms = clock_.MonoMs();
+    for (size_t i = 0; i < batch_.size(); ++i)
+      Enqueue(session, batch_.Frame(i, session.encoding_), now_ms);
     batch_.Clear();
   }
   if (done) return FinishReplay(session);
