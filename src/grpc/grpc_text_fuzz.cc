@@ -1,5 +1,5 @@
-// Feeds any bytes to the textual forms of gRPC: what is written reads back the same, and what is
-// read can be written.
+// Feeds any bytes to the textual forms of gRPC: what is written reads back the same (a timeout
+// never longer), and what is read can be written.
 
 #include <cstddef>
 #include <cstdint>
@@ -22,7 +22,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   if (auto ms = ParseGrpcTimeout(text)) {
     auto again = ParseGrpcTimeout(FormatGrpcTimeout(*ms));
-    CHECK(again && *again >= *ms);
+    CHECK(again && *again <= *ms);
   }
   GrpcStatus status = ParseGrpcStatus(text);
   CHECK(ParseGrpcStatus(std::to_string(static_cast<int>(status))) == status);
