@@ -27,7 +27,7 @@ class ProtoReader {
   std::string_view bytes() const { return bytes_; }
 
  private:
-  bool Varint(uint64_t& value);
+  bool Varint(uint64_t& value, unsigned bytes_max);
   bool Take(uint64_t size);
   bool Payload(uint64_t wire_type);
   bool Malformed() {

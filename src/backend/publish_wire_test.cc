@@ -67,6 +67,14 @@ TEST(PublishWire, ReadsTheOneFieldOfARequest) {
   }
 }
 
+// As protobuf does: nobody who passes such bytes on may read them in another way.
+TEST(PublishWire, RefusesTagsAndLengthsOfMoreThanFiveBytes) {
+  std::string event("\x0a\x00", 2);
+  EXPECT_TRUE(ReadOnlyField(event + std::string("\x98\x80\x80\x80\x00\x07", 6), "event"));
+  EXPECT_FALSE(ReadOnlyField(event + std::string("\x98\x80\x80\x80\x80\x00\x07", 7), "event"));
+  EXPECT_FALSE(ReadOnlyField(event + std::string("\x1a\x80\x80\x80\x80\x80\x00", 7), "event"));
+}
+
 TEST(ResultJson, HasOneObjectPerResult) {
   std::string out;
   AppendResultJson(kNew, "id-1", out);

@@ -36,7 +36,7 @@ void FuzzFields(std::string_view text) {
   (void)Accepts(request.headers, "text/event-stream");
   (void)ListHasToken(request.headers, "connection", "upgrade");
   (void)request.QueryParameter("cursor");
-  if (auto token = BearerToken(request.headers)) CHECK(text.ends_with(*token));
+  if (auto token = BearerToken(request.headers)) CHECK(text.find(*token) != text.npos);
   if (auto cookie = Cookie(request.headers, "id")) CHECK(text.find(*cookie) != text.npos);
   std::string type = MediaType(text);
   CHECK(MediaType(type) == type);
