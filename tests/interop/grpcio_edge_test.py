@@ -48,7 +48,10 @@ class Call:
         self.frames.put(None)
 
     def next(self, name):
+        """The next frame but for heartbeats, which come when they are due."""
         frame = self.frames.get(timeout=harness.DEADLINE_S)
+        while frame is not None and frame.WhichOneof("frame") == "position" != name:
+            frame = self.frames.get(timeout=harness.DEADLINE_S)
         if frame is None:
             raise AssertionError("the call ended: %s %s" % (self.call.code(), self.call.details()))
         if frame.WhichOneof("frame") != name:
