@@ -1,10 +1,17 @@
 #include "sim_client.h"
 
+#include <iterator>
 #include <utility>
 
-#include "sse_listener.h"
-
 namespace galaxy::push::sim {
+namespace {
+
+// By turns, one for each sign-in.
+constexpr TransportKind kTransports[] = {TransportKind::kWebSocket, TransportKind::kWebSocketProto,
+                                         TransportKind::kSse, TransportKind::kGrpc,
+                                         TransportKind::kSseHttp2};
+
+}  // namespace
 
 SimClient::SimClient(ClientWorld& world, SimNode& host, std::string name, std::string user,
                      uint64_t sign_in_number)
@@ -25,9 +32,7 @@ void SimClient::SignIn(uint64_t sign_in_number, size_t gateway) {
   cursor_.clear();
   gateway_ = gateway;
   refreshes_ = sign_in_number % 3 != 0;
-  transport_ = sign_in_number % 5 == 2   ? Transport::kSse1
-               : sign_in_number % 5 == 4 ? Transport::kSse2
-                                         : Transport::kWebSocket;
+  transport_ = kTransports[sign_in_number % std::size(kTransports)];
   Note("signs in as " + user_ + "/" + session_);
   Listen();
 }
@@ -68,11 +73,8 @@ void SimClient::Listen() {
   options.backoff_max_ms = 2'000;
   options.keys_cooldown_ms = 1'000;
   TokenSource token = [this]() -> Result<std::string> { return Token(); };
-  SseTransport sse = transport_ == Transport::kSse1 ? SseTransport::kHttp1 : SseTransport::kHttp2;
-  auto listener =
-      transport_ == Transport::kWebSocket
-          ? EventListener::Start(host_.loop(), std::move(options), std::move(token), *this)
-          : StartSseListener(host_.loop(), sse, std::move(options), std::move(token), *this);
+  options.transport = transport_;
+  auto listener = EventListener::Start(host_.loop(), std::move(options), std::move(token), *this);
   if (!listener) return world_.oracle.Violate("7.4", name_ + ": " + listener.error().message);
   listener_ = std::move(*listener);
 }

@@ -79,8 +79,7 @@ class SimClient final : EventListenerHandler {
   size_t gateway_ = 0;
   std::string cursor_;
   // By WebSocket, or by SSE over HTTP/1.1 or HTTP/2.
-  enum class Transport : uint8_t { kWebSocket, kSse1, kSse2 };
-  Transport transport_ = Transport::kWebSocket;
+  TransportKind transport_ = TransportKind::kWebSocket;
   bool refreshes_ = true;  // else its token ends with the connection, or the other way round
   std::string token_;
   std::unique_ptr<EventListener> listener_;
