@@ -59,6 +59,11 @@ void AddEngineOptions(OptionTable& table, OptionSpec data_spec, BackendNodeOptio
 Result<std::vector<IssuerSetting>> ReadIssuerOptions(const GatewayNodeOptions& options);
 void AddGatewayOptions(OptionTable& table, GatewayNodeOptions& options);
 
+// What both have. `endpoints` are those of the admin port, beside what every one has.
+void AddAdminOptions(OptionTable& table, std::string_view endpoints, std::string_view fallback,
+                     AdminOptions& options);
+void AddPlaintext(OptionTable& table, bool& target);
+
 // What both have, and only as a process of their own.
 struct ProcessOptions {
   std::string ready_file;
