@@ -62,7 +62,7 @@ struct Plane {
                     .cursor = cursor};
     framed.clear();
     AppendEntryVerbatim(entry, framed);
-    shard.Append(EntryMessage(framed), entry, place, 0, true);
+    shard.Append(EntryMessage(framed), *DecodePushEvent(EntryMessage(framed)), place, 0, true);
   }
 
   GatewayConfig config;

@@ -142,7 +142,9 @@ Fault TakeOneof(Reader& reader, uint32_t wire_type, EntryType type, EntryView& e
   if (wire_type != kLengthDelimited) return "a field has the wrong wire type";
   std::string_view message;
   if (Fault fault = reader.TakeBytes(message)) return fault;
-  if (entry.type != type) {
+  if (entry.type == EntryType::kNone) {
+    entry.type = type;
+  } else if (entry.type != type) {
     entry = EntryView{.type = type, .cursor = entry.cursor};
   }
   return type == EntryType::kEvent ? ReadClientEvent(message, entry)

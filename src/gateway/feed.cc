@@ -45,22 +45,26 @@ Feed::Feed(const GatewayConfig& config, std::string persisted,
            std::function<uint64_t(uint64_t)> random)
     : config_(config),
       random_(std::move(random)),
-      received_(persisted),
-      processed_(persisted),
-      persisted_(std::move(persisted)),
-      processed_place_(CursorOf(processed_)),
-      revoked_complete_(processed_place_.has_value()) {}
+      received_(std::move(persisted)),
+      processed_(received_),
+      persisted_(received_.ours()),
+      revoked_complete_(persisted_.has_value()) {}
+
+Feed::Place::Place(std::string text) : ours_(CursorOf(text)) {
+  if (!ours_) opaque_ = std::move(text);
+}
 
 FeedRequest Feed::Connect(uint64_t wall_ms, uint64_t mono_ms) {
   opened_ms_ = mono_ms;
-  FeedRequest request{.gateway_client_id = config_.id, .cursor = received_, .metadata = {}};
+  FeedRequest request{.gateway_client_id = config_.id, .cursor = {}, .metadata = {}};
   if (!vouched_) {
     // The ring does not outlive the process, so until it is whole its window is asked for (4.10),
     // from where delivery has got.
-    request.cursor = received_ = processed_;
+    received_ = processed_;
     uint64_t since = wall_ms - std::min(wall_ms, config_.window_ms);
     request.metadata.Add("push-since", std::to_string(since));
   }
+  request.cursor = received_.Text();
   // 9.1. Also when a stream broke off amid the retained invalidations that a gap had begun with.
   if (!revoked_complete_ || retained_due_) request.metadata.Add("push-invalidations", "all");
   return request;
@@ -101,8 +105,8 @@ FeedOpening Feed::OpenOurs(const Metadata& metadata, std::string_view resume) {
     opening.gap_reason = GapReason(Text(metadata, "push-resume-reason"));
     if (resume != "gap") opening.unknown = true;
     // 4.3: the one way in which the cursor may fall. `processed_` follows with the barrier.
-    received_ = opening.floor;
-    persisted_.clear();
+    received_ = Place(opening.floor);
+    persisted_.reset();
     retained_due_ = true;
   }
   if (opening.ring != FeedOpening::Ring::kKeep) appended_ = start_;
@@ -142,37 +146,39 @@ Result<FeedStep> Feed::OnEntry(const EntryView& entry, bool known) {
 }
 
 Result<FeedStep> Feed::OursStep(const EntryView& entry) {
-  FeedStep step{.cursor = CursorOf(entry.cursor)};
-  if (!step.cursor) return Fail(Code::kInternal, "an entry's cursor is malformed", "cursor");
-  if (last_ && *step.cursor <= *last_) {
+  auto parsed = Cursor::Parse(entry.cursor);
+  if (!parsed) return Fail(Code::kInternal, "an entry's cursor is malformed", "cursor");
+  const Cursor at = *parsed;
+  if (last_ && at <= *last_) {
     return Fail(Code::kInternal, "the cursors of a stream do not rise", "cursor");
   }
-  last_ = step.cursor;
-  if (start_ && *step.cursor <= *start_) {
+  last_ = at;
+  Result<FeedStep> step;
+  step->cursor = at;
+  if (start_ && at <= *start_) {
     // 4.3: retained invalidations come first, and nothing else.
     if (entry.type != EntryType::kInvalidation) {
       return Fail(Code::kInternal, "an event lies before the start of its stream", "cursor");
     }
     return step;
   }
-  if (appended_ && *step.cursor <= *appended_) {
+  if (appended_ && at <= *appended_) {
     return Fail(Code::kInternal, "an entry comes again after a lossless resume", "cursor");
   }
-  appended_ = step.cursor;
-  step.append = true;
-  received_.assign(entry.cursor);
+  appended_ = at;
+  step->append = true;
+  received_.Set(at);
   if (catching_up_) {
-    bool before = head_ && (canary_ms_ > 0 ? *step.cursor <= *head_ : *step.cursor < *head_);
+    bool before = head_ && (canary_ms_ > 0 ? at <= *head_ : at < *head_);
     if (before) {
-      auto persisted = CursorOf(persisted_);
-      step.skip = !vouched_ && persisted && *step.cursor <= *persisted;
+      step->skip = !vouched_ && persisted_ && at <= *persisted_;
       return step;
     }
-    step.caught_up = true;
+    step->caught_up = true;
     PassBarrier();
   }
-  step.deliver = true;
-  Process(entry.cursor, step.cursor);
+  step->deliver = true;
+  Process(received_);
   return step;
 }
 
@@ -180,11 +186,11 @@ Result<FeedStep> Feed::ForeignStep(const EntryView& entry, bool known) {
   if (!IsUsableOpaque(entry.cursor)) {
     return Fail(Code::kInternal, "a foreign cursor is over 128 bytes or not printable", "cursor");
   }
-  if (!entry.cursor.empty() && (known || entry.cursor == received_))
+  if (!entry.cursor.empty() && (known || received_.Is(entry.cursor)))
     return FeedStep{.ignore = true};
   if (!entry.cursor.empty()) {
-    received_.assign(entry.cursor);
-    Process(entry.cursor, std::nullopt);
+    received_.Set(entry.cursor);
+    Process(received_);
   }
   return FeedStep{.append = true, .deliver = true};
 }
@@ -200,16 +206,20 @@ void Feed::PassBarrier() {
   vouched_ = true;
   if (!foreign_) {
     revoked_complete_ = true;
-    if (!received_.empty()) Process(received_, CursorOf(received_));
+    if (!received_.empty()) Process(received_);
   }
   retained_due_ = false;
 }
 
 // 4.3: never falls, but where a gap says that the log goes on before it (restored from a copy).
-void Feed::Process(std::string_view cursor, const std::optional<Cursor>& place) {
-  if (place && processed_place_ && *place < *processed_place_ && !retained_due_) return;
-  processed_.assign(cursor);
-  processed_place_ = place;
+void Feed::Process(const Place& place) {
+  bool falls = place.ours() && processed_.ours() && *place.ours() < *processed_.ours();
+  if (falls && !retained_due_) return;
+  if (place.ours()) {
+    processed_.Set(*place.ours());
+  } else {
+    processed_ = place;
+  }
 }
 
 bool Feed::OnQuiet() {

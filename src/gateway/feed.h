@@ -88,7 +88,7 @@ class Feed {
   // It is open and of no use any more (Freshness::StuckAt); it is to be ended with its connection.
   FeedRetry OnStuck(uint64_t mono_ms);
 
-  const std::string& processed() const { return processed_; }
+  std::string processed() const { return processed_.Text(); }
   bool foreign() const { return foreign_; }
   // The barrier was passed at least once (9.1).
   bool vouched() const { return vouched_; }
@@ -107,11 +107,32 @@ class Feed {
   uint64_t behind_entries() const;
 
  private:
+  // A cursor of either kind; one of ours is set with each entry, and its text asked for seldom.
+  class Place {
+   public:
+    Place() = default;
+    explicit Place(std::string text);
+    void Set(const Cursor& cursor) { ours_ = cursor; }
+    void Set(std::string_view opaque) {
+      ours_.reset();
+      opaque_.assign(opaque);
+    }
+    void Clear() { Set(std::string_view()); }
+    const std::optional<Cursor>& ours() const { return ours_; }
+    bool empty() const { return !ours_ && opaque_.empty(); }
+    bool Is(std::string_view text) const { return ours_ ? Text() == text : opaque_ == text; }
+    std::string Text() const { return ours_ ? ours_->Format() : opaque_; }
+
+   private:
+    std::optional<Cursor> ours_;
+    std::string opaque_;
+  };
+
   FeedOpening OpenOurs(const Metadata& metadata, std::string_view resume);
   FeedOpening OpenForeign(uint64_t mono_ms);
   Result<FeedStep> OursStep(const EntryView& entry);
   Result<FeedStep> ForeignStep(const EntryView& entry, bool known);
-  void Process(std::string_view cursor, const std::optional<Cursor>& place);
+  void Process(const Place& place);
   void PassBarrier();
   uint64_t Backoff(bool longest);
   void NoteEnd(uint64_t mono_ms);
@@ -119,10 +140,9 @@ class Feed {
   const GatewayConfig& config_;
   std::function<uint64_t(uint64_t)> random_;
 
-  std::string received_;
-  std::string processed_;
-  std::string persisted_;  // as this process found it
-  std::optional<Cursor> processed_place_;
+  Place received_;
+  Place processed_;
+  std::optional<Cursor> persisted_;  // as this process found it
   bool revoked_complete_;  // up to `processed_`, so that it need not be asked for as a whole
   bool vouched_ = false;
   bool unknown_ = false;

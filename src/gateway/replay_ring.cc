@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/ids.h"
 #include "event/wire.h"
 
 namespace galaxy::push {
@@ -15,9 +16,12 @@ namespace {
 // A bucket for each so many bytes of the ring: some entries of others are passed on a walk, and the
 // table stays in the processor's cache.
 constexpr size_t kBytesPerBucket = 4096;
-// By eviction one entry leaves with each that comes, and its cursor was written long ago.
-constexpr size_t kEvictAhead = 8;
+// A full ring lets go of so much at once: the last to leave is looked at, in memory that was
+// written long ago.
+constexpr size_t kEvictBytes = 64u << 10;
 constexpr size_t kLinkBehind = 8;
+// As wide as a record's fields.
+static_assert(kMessageBytesMax < 1u << 24 && kCursorBytesMax < 1u << 8);
 
 }  // namespace
 
@@ -40,29 +44,26 @@ void ReplayRing::Clear(std::string_view floor, bool foreign) {
   foreign_ = foreign;
 }
 
-// An entry keeps its message and, behind it, its cursor: so that the cursor is read without
-// decoding.
 ReplayRing::Ordinal ReplayRing::Append(std::string_view message, std::string_view cursor,
                                        uint64_t sequence, uint64_t user_hash, uint64_t mono_ms) {
-  size_t size = message.size() + cursor.size();
-  while (!records_.empty() && bytes_ + size > options_.bytes_max) {
-    PopFront();
-    ++evicted_by_cap_;
-  }
-  char* at = Reserve(size);
-  std::memcpy(at, message.data(), message.size());
-  if (!cursor.empty()) std::memcpy(at + message.size(), cursor.data(), cursor.size());
+  if (bytes_ + message.size() > options_.bytes_max) EvictFor(message.size());
+  std::memcpy(Reserve(message.size()), message.data(), message.size());
 
   Segment& segment = segments_.back();
   Record record{.user_hash = user_hash,
                 .mono_ms = mono_ms,
                 .segment = first_segment_ + static_cast<uint32_t>(segments_.size() - 1),
                 .offset = static_cast<uint32_t>(segment.used),
-                .length = static_cast<uint32_t>(message.size()),
-                .cursor_length = static_cast<uint32_t>(cursor.size())};
-  segment.used += size;
+                .length = static_cast<uint32_t>(message.size())};
+  if (!cursor.empty()) {
+    auto offset = static_cast<size_t>(cursor.data() - message.data());
+    CHECK(offset <= message.size() && cursor.size() <= message.size() - offset);
+    record.cursor_offset = static_cast<uint32_t>(offset);
+    record.cursor_length = static_cast<uint32_t>(cursor.size());
+  }
+  segment.used += message.size();
   ++segment.entries;
-  bytes_ += size;
+  bytes_ += message.size();
 
   Ordinal ordinal = newest() + 1;
   if (foreign_) {
@@ -100,27 +101,41 @@ char* ReplayRing::Reserve(size_t size) {
   return segments_.back().bytes.get() + segments_.back().used;
 }
 
-void ReplayRing::PopFront() {
-  const Record& record = records_.front();
-  floor_.assign(CursorOf(record));
-  bytes_ -= record.length + record.cursor_length;
-  if (records_.size() > kEvictAhead) __builtin_prefetch(CursorOf(records_[kEvictAhead]).data());
-  if (foreign_) {
-    auto known = cursors_.find(record.key);
-    if (known != cursors_.end() && known->second == first_) cursors_.erase(known);
+void ReplayRing::EvictFor(size_t incoming_bytes) {
+  size_t more = std::min(kEvictBytes, options_.bytes_max / 64);
+  size_t left = bytes_, count = 0;
+  while (count < records_.size() && left + incoming_bytes + more > options_.bytes_max) {
+    left -= records_[count++].length;
   }
-  Segment& segment = segments_.front();
-  if (--segment.entries == 0) {
-    if (segment.capacity == options_.segment_bytes) spare_ = std::move(segment.bytes);
-    segments_.pop_front();
-    ++first_segment_;
+  evicted_by_cap_ += count;
+  PopFront(count);
+}
+
+void ReplayRing::PopFront(size_t count) {
+  if (count == 0) return;
+  floor_.assign(CursorOf(records_[count - 1]));
+  for (; count > 0; --count) {
+    const Record& record = records_.front();
+    bytes_ -= record.length;
+    if (foreign_) {
+      auto known = cursors_.find(record.key);
+      if (known != cursors_.end() && known->second == first_) cursors_.erase(known);
+    }
+    Segment& segment = segments_.front();
+    if (--segment.entries == 0) {
+      if (segment.capacity == options_.segment_bytes) spare_ = std::move(segment.bytes);
+      segments_.pop_front();
+      ++first_segment_;
+    }
+    records_.pop_front();
+    ++first_;
   }
-  records_.pop_front();
-  ++first_;
 }
 
 void ReplayRing::Expire(uint64_t mono_ms) {
-  while (!records_.empty() && records_.front().mono_ms + options_.window_ms < mono_ms) PopFront();
+  size_t count = 0;
+  while (count < records_.size() && records_[count].mono_ms + options_.window_ms < mono_ms) ++count;
+  PopFront(count);
 }
 
 std::string_view ReplayRing::Bytes(const Record& record) const {
@@ -129,7 +144,7 @@ std::string_view ReplayRing::Bytes(const Record& record) const {
 }
 
 std::string_view ReplayRing::CursorOf(const Record& record) const {
-  return {Bytes(record).data() + record.length, record.cursor_length};
+  return Bytes(record).substr(record.cursor_offset, record.cursor_length);
 }
 
 EntryView ReplayRing::View(Ordinal ordinal) const {

@@ -26,15 +26,16 @@ namespace galaxy::push {
 //              u1 ◀────────── u3 ◀──────────────── u1        u2, canary, invalidation: not in it
 //
 // Walking back leaves the way forward behind, for the one user that was asked for. An entry is
-// appended far more often than it is replayed: appending touches no other entry, and entries are linked a few entries later, when the bucket has
-// come into the processor's cache.
+// appended far more often than it is replayed: appending touches no other entry, and entries are
+// linked a few entries later, when the bucket has come into the processor's cache.
 //
 //   Ownership  Copies the message in. Views it returns are valid until the next Append, Expire or
 //              Clear.
 //   Threads    One loop; unlike log/Ring, which serves readers of other threads and only in order.
-//   Limits     `bytes_max` of messages; entries older than `window_ms` (by their receipt,
-//   monotonic)
-//              leave in Expire(). Strictly from the front.
+//   Limits     `bytes_max` of messages; where one does not fit, the oldest leave, some more than
+//   must.
+//              Entries older than `window_ms` (by their receipt, monotonic) leave in Expire().
+//              Strictly from the front.
 //   Cost       Append(): one copy, one look into the table of buckets; 48 bytes an entry beside it.
 //              Find(): O(log n) for cursors of ours, one probe for opaque ones. FirstAfter():
 //              O(entries of that bucket after the cursor): those of the user and, in a full ring, a
@@ -61,8 +62,8 @@ class ReplayRing {
   // empty when that is not known. `foreign`: their cursors are opaque (1.5). Ordinals go on.
   void Clear(std::string_view floor, bool foreign);
 
-  // `sequence` is that of the cursor, 0 when the ring is foreign. `user_hash` is
-  // UserHash(view.user_id), or 0 for an entry that is nobody's to replay.
+  // `cursor` is a view into `message`, or empty; `sequence` its own, 0 when the ring is foreign.
+  // `user_hash` is UserHash(view.user_id), or 0 for an entry that is nobody's to replay.
   Ordinal Append(std::string_view message, std::string_view cursor, uint64_t sequence,
                  uint64_t user_hash, uint64_t mono_ms);
   void Expire(uint64_t mono_ms);
@@ -99,9 +100,10 @@ class ReplayRing {
     uint32_t segment = 0;  // number, modulo 2^32
     uint32_t offset = 0;
     uint32_t length = 0;
-    uint32_t prev = 0;  // distance to the one before in the bucket, 0: none
-    uint32_t next = 0;  // distance to the user's next one, 0: not known yet
-    uint32_t cursor_length = 0;
+    uint32_t prev = 0;                // distance to the one before in the bucket, 0: none
+    uint32_t next = 0;                // distance to the user's next one, 0: not known yet
+    uint32_t cursor_offset : 24 = 0;  // in the message
+    uint32_t cursor_length : 8 = 0;
   };
   struct Segment {
     std::unique_ptr<char[]> bytes;
@@ -123,7 +125,9 @@ class ReplayRing {
   Ordinal& NewestOf(uint64_t user_hash) { return buckets_[user_hash >> bucket_shift_]; }
   // Puts everything up to `newest` into its bucket's chain.
   void Link(Ordinal newest);
-  void PopFront();
+  void EvictFor(size_t incoming_bytes);
+  // Requires count <= entries().
+  void PopFront(size_t count);
   Found FindFloor(Ordinal newest) const;
   Found FindOurs(std::string_view cursor, Ordinal newest) const;
 

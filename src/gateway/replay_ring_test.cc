@@ -27,9 +27,10 @@ std::string At(uint64_t sequence, uint64_t time_ms = 7) {
 }
 
 ReplayRing::Ordinal Append(ReplayRing& ring, std::string_view user, const std::string& cursor,
-                           uint64_t now = 0) {
+                           uint64_t now = 0, std::string_view payload = "{}") {
   auto parsed = Cursor::Parse(cursor);
-  return ring.Append(EventMessage(user, cursor, "{}"), cursor, parsed ? parsed->sequence : 0,
+  std::string message = EventMessage(user, cursor, payload);
+  return ring.Append(message, DecodePushEvent(message)->cursor, parsed ? parsed->sequence : 0,
                      ring.UserHash(user), now);
 }
 
@@ -132,7 +133,7 @@ TEST(ReplayRing, AgreesWithAPlainModelUnderEviction) {
       sequence += 1 + random() % 3;
       std::string cursor = At(sequence);
       std::string payload(random() % 200, 'x');
-      ring.Append(EventMessage(user, cursor, payload), cursor, sequence, ring.UserHash(user), 0);
+      Append(ring, user, cursor, 0, payload);
       model.push_back({user, cursor});
       ASSERT_LE(ring.bytes(), 4000u);
 

@@ -67,8 +67,8 @@ class Shard {
 
   // --- from the feed
 
-  // Into the ring, and delivered unless it is to be held back. `cursor` is the entry's, nothing for
-  // a foreign one; `mono_ms` when it came.
+  // Into the ring, and delivered unless it is to be held back. `entry` is what `message` says, as
+  // views into it; `cursor` is its own, nothing for a foreign one; `mono_ms` when it came.
   void Append(std::string_view message, const EntryView& entry, const std::optional<Cursor>& cursor,
               uint64_t mono_ms, bool deliver);
   // Delivers what was appended and is not delivered.

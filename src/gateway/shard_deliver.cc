@@ -19,10 +19,9 @@ constexpr size_t kReplayLooksMax = 1024;
 
 void Shard::Append(std::string_view message, const EntryView& entry,
                    const std::optional<Cursor>& cursor, uint64_t mono_ms, bool deliver) {
-  size_t size = message.size() + entry.cursor.size();
   if (!pending_.empty()) {
     // What is collected is still read from the ring: sign it before it could leave.
-    pending_span_bytes_ += size;
+    pending_span_bytes_ += message.size();
     if (pending_span_bytes_ + config_.ring_bytes_max / 4 > config_.ring_bytes_max) Commit();
   }
   if (!deliver && delivered_ == ring_.newest()) held_after_.assign(Head());

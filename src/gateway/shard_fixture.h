@@ -158,7 +158,8 @@ class ShardTest : public testing::Test {
                     .cursor = cursor};
     std::string framed;
     AppendEntryVerbatim(entry, framed);
-    shard->Append(EntryMessage(framed), entry, *Cursor::Parse(cursor), clock.MonoMs(), deliver);
+    shard->Append(EntryMessage(framed), *DecodePushEvent(EntryMessage(framed)),
+                  *Cursor::Parse(cursor), clock.MonoMs(), deliver);
     return cursor;
   }
   std::string PublishInvalidation(std::string_view user, std::string_view device,
@@ -173,7 +174,8 @@ class ShardTest : public testing::Test {
     std::string framed;
     AppendEntryVerbatim(entry, framed);
     shard->Invalidate(entry, place);
-    shard->Append(EntryMessage(framed), entry, place, clock.MonoMs(), deliver);
+    shard->Append(EntryMessage(framed), *DecodePushEvent(EntryMessage(framed)), place,
+                  clock.MonoMs(), deliver);
     return cursor;
   }
 

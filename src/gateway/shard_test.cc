@@ -149,7 +149,8 @@ TEST_F(ShardTest, OpaqueCursorsResumeByEquality) {  // semantics.md 1.5, 7.4
     EntryView entry{.type = EntryType::kEvent, .user_id = "a", .event_id = id, .cursor = cursor};
     std::string framed;
     AppendEntryVerbatim(entry, framed);
-    shard->Append(EntryMessage(framed), entry, std::nullopt, clock.MonoMs(), true);
+    shard->Append(EntryMessage(framed), *DecodePushEvent(EntryMessage(framed)), std::nullopt,
+                  clock.MonoMs(), true);
   };
   append("zz", "1");
   append("aa", "2");
