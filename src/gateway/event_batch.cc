@@ -4,6 +4,12 @@
 #include "envelope/encode.h"
 
 namespace galaxy::push {
+namespace {
+
+// A block that was larger is not kept.
+constexpr size_t kKeptBytesMax = 256u << 10;
+
+}  // namespace
 
 void EventBatch::Add(const EntryView& event, EncodingMask encodings) {
   events_.push_back({.user_id = event.user_id,
@@ -26,13 +32,28 @@ Status EventBatch::Seal(uint64_t wall_ms) {
     for (size_t e = 0; e < kEncodingCount; ++e) {
       auto encoding = static_cast<Encoding>(e);
       if ((items_[i].encodings & Bit(encoding)) == 0) continue;
-      if (blocks_[e] == nullptr) blocks_[e] = std::make_shared<std::string>();
+      if (blocks_[e] == nullptr) blocks_[e] = EmptyBlock();
       size_t begin = blocks_[e]->size();
       AppendContent(*blocks_[e], encoding, events_[i].cursor, Content(i, encoding, **proof));
       items_[i].ranges[e] = {begin, blocks_[e]->size() - begin};
     }
   }
   return {};
+}
+
+EventBatch::Block EventBatch::EmptyBlock() {
+  for (Block& kept : kept_) {
+    if (kept.use_count() != 1) continue;
+    if (kept->capacity() > kKeptBytesMax) {
+      kept.reset();
+      continue;
+    }
+    kept->clear();
+    return kept;
+  }
+  Block block = std::make_shared<std::string>();
+  kept_[next_kept_++ % kept_.size()] = block;
+  return block;
 }
 
 // Made when the first of the encodings that hold it wants it.

@@ -16,8 +16,9 @@ namespace galaxy::push {
 
 // EventBatch turns up to `size_max` events into `event` frames: signed together, each encoded once
 // for every encoding that a recipient of it uses. All frames of one encoding lie in one block of
-// memory that the frames share, so an event costs no allocation. JSON is written only where a
-// WebSocket or SSE client takes it, protobuf only where one of the other two does.
+// memory that the frames share, so an event costs no allocation, and blocks that were written to
+// all clients are used again. JSON is written only where a WebSocket or SSE client takes it,
+// protobuf only where one of the other two does.
 //
 //     batch.Add(view, EventBatch::Bit(Encoding::kSse));  …
 //     if (auto sealed = batch.Seal(now_ms); !sealed) …
@@ -55,12 +56,17 @@ class EventBatch {
     std::array<Range, kEncodingCount> ranges;
   };
 
+  using Block = std::shared_ptr<std::string>;
+
+  Block EmptyBlock();
   std::string_view Content(uint32_t index, Encoding encoding, const BatchProof& proof);
 
   Signer& signer_;
   std::vector<EventFields> events_;
   std::vector<Item> items_;
-  std::array<std::shared_ptr<std::string>, kEncodingCount> blocks_;
+  std::array<Block, kEncodingCount> blocks_;
+  std::array<Block, 8> kept_;  // the newest; free when nobody else holds them
+  size_t next_kept_ = 0;
   std::string json_, proto_;  // scratch: the event that is being encoded
 };
 

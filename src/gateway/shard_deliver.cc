@@ -14,6 +14,15 @@ constexpr size_t kFlushEarlyBytes = 256u << 10;
 constexpr size_t kFrameBytes = 512;
 // How many entries of a user's chain one pump of a replay looks at.
 constexpr size_t kReplayLooksMax = 1024;
+// A write takes so long that what it needs of the next sessions is in the processor's cache by
+// then.
+constexpr size_t kFetchAhead = 2;
+
+void Fetch(const ClientSession* session) {
+  if (session == nullptr) return;
+  auto* at = reinterpret_cast<const char*>(session);
+  for (size_t line = 0; line < sizeof(ClientSession); line += 64) __builtin_prefetch(at + line);
+}
 
 }  // namespace
 
@@ -263,7 +272,9 @@ void Shard::FlushTouched() {
   flush_early_ = false;
   std::vector<SlotRef> touched;
   touched.swap(touched_);
-  for (SlotRef who : touched) {
+  for (size_t i = 0; i < touched.size(); ++i) {
+    SlotRef who = touched[i];
+    if (i + kFetchAhead < touched.size()) Fetch(slots_[touched[i + kFetchAhead].slot].session);
     ClientSession* session = At(who);
     if (session == nullptr) continue;
     session->touched_ = false;
