@@ -26,9 +26,8 @@ struct LogFixture {
     Cursor cursor;
     LogBatch batch(log->hasher());
     entry.type == EntryType::kEvent ? batch.AddEvent(entry) : batch.AddInvalidation(entry);
-    CHECK(log->Submit(std::move(batch), [&cursor](std::vector<Result<Ack>> results) {
-      cursor = results.at(0)->cursor;
-    }));
+    CHECK(log->Submit(std::move(batch),
+                      [&cursor](const LogBatch& done) { cursor = done.results()[0]->cursor; }));
     CHECK(log->CommitOnce(now_ms));
     return cursor;
   }

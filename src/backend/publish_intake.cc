@@ -8,11 +8,14 @@ namespace {
 // A batch of a turn goes early when it has grown to this.
 constexpr size_t kGroupBytes = 1u << 20;
 constexpr size_t kGroupEntries = 10'000;
+// Of batches that came back, so many are used again, when they are no larger than that.
+constexpr size_t kSpareBatchesMax = 4;
+constexpr size_t kSpareBytesMax = 2u << 20;
 
 }  // namespace
 
 void PublishIntake::Add(const Client& client, const EntryView& entry, uint64_t as_of_ms) {
-  if (!group_) group_.emplace(log_.hasher());
+  if (!group_) group_ = NewBatch();
   if (entry.type == EntryType::kEvent) {
     group_->AddEvent(entry);
   } else {
@@ -32,6 +35,13 @@ void PublishIntake::Add(const Client& client, const EntryView& entry, uint64_t a
     intake->flush_deferred_ = false;
     intake->Flush();
   });
+}
+
+LogBatch PublishIntake::NewBatch() {
+  if (spare_.empty()) return LogBatch(log_.hasher());
+  LogBatch batch = std::move(spare_.back());
+  spare_.pop_back();
+  return batch;
 }
 
 void PublishIntake::Flush() {
@@ -77,13 +87,12 @@ Status PublishIntake::Submit(const Client& client, LogBatch batch) {
 
 Status PublishIntake::SubmitRuns(LogBatch batch, std::vector<Run> runs) {
   size_t entries = batch.size();
-  Status taken =
-      log_.Submit(std::move(batch), [&loop = loop_, self = handle_.ref(), runs = std::move(runs)](
-                                        std::vector<Result<Ack>> results) mutable {
-        loop.Post([self = std::move(self), runs = std::move(runs), results = std::move(results)] {
-          if (PublishIntake* intake = self.get()) intake->OnCompleted(runs, results);
-        });
-      });
+  Status taken = log_.Submit(std::move(batch), [&loop = loop_, self = handle_.ref(),
+                                                runs = std::move(runs)](LogBatch done) mutable {
+    loop.Post([self = std::move(self), runs = std::move(runs), done = std::move(done)] mutable {
+      if (PublishIntake* intake = self.get()) intake->OnCompleted(runs, std::move(done));
+    });
+  });
   if (taken) {
     in_flight_ += entries;
     ++batches_submitted_;
@@ -91,10 +100,14 @@ Status PublishIntake::SubmitRuns(LogBatch batch, std::vector<Run> runs) {
   return taken;
 }
 
-void PublishIntake::OnCompleted(const std::vector<Run>& runs,
-                                std::span<const Result<Ack>> results) {
+void PublishIntake::OnCompleted(const std::vector<Run>& runs, LogBatch batch) {
   ++batches_completed_;
-  if (Deliver(runs, results)) DeliverFailed();
+  if (!Deliver(runs, batch.results())) return;
+  if (spare_.size() < kSpareBatchesMax && batch.memory_bytes() <= kSpareBytesMax) {
+    batch.Clear();
+    spare_.push_back(std::move(batch));
+  }
+  DeliverFailed();
 }
 
 void PublishIntake::DeliverFailed() {

@@ -47,7 +47,7 @@ class PublishIntake {
   // The invalidations that are in the log.
   const Retained& retained() const { return log_.retained(); }
   // Submits a batch of valid entries whole, or refuses it whole.
-  LogBatch NewBatch() const { return LogBatch(log_.hasher()); }
+  LogBatch NewBatch();
   Status Submit(const Client& client, LogBatch batch);
   // Sends what was added in this turn now.
   void Flush();
@@ -77,13 +77,14 @@ class PublishIntake {
   Status SubmitRuns(LogBatch batch, std::vector<Run> runs);
   void KeepFailed(std::vector<Run> runs, const Error& error);
   void DeliverFailed();
-  void OnCompleted(const std::vector<Run>& runs, std::span<const Result<Ack>> results);
+  void OnCompleted(const std::vector<Run>& runs, LogBatch batch);
   // False when the intake itself was destroyed by a receiver.
   bool Deliver(const std::vector<Run>& runs, std::span<const Result<Ack>> results);
 
   Loop& loop_;
   Log& log_;
   std::optional<LogBatch> group_;
+  std::vector<LogBatch> spare_;
   std::vector<Run> group_runs_;
   bool flush_deferred_ = false;
   uint64_t batches_submitted_ = 0;

@@ -19,4 +19,10 @@ void LogBatch::AddInvalidation(const EntryView& invalidation, uint64_t as_of_ms)
   items_.push_back({wire_.size(), EntryType::kInvalidation, false, {}, as_of_ms});
 }
 
+void LogBatch::Clear() {
+  wire_.clear();
+  items_.clear();
+  results_.clear();
+}
+
 }  // namespace galaxy::push

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,13 +20,9 @@ struct Ack {
   bool operator==(const Ack&) const = default;
 };
 
-// One per entry of the batch, in order. Runs on the log thread, after the entries are in the ring;
-// it should do no more than post to the submitter's loop.
-using LogCompletion = std::move_only_function<void(std::vector<Result<Ack>> results)>;
-
 // LogBatch is what a publisher prepares on its own thread, so that the log thread has little to do
 // per entry: the wire form with room for the cursor, and the digest. Entries must be valid by
-// docs/semantics.md 2.3 already.
+// docs/semantics.md 2.3 already. It comes back with its results; its memory serves for another one.
 class LogBatch {
  public:
   // `hasher` is that of the log the batch is for, and outlives the batch's Add calls.
@@ -41,6 +38,15 @@ class LogBatch {
   bool empty() const { return items_.empty(); }
   size_t bytes() const { return wire_.size(); }
 
+  // Of a batch that came back: one for each entry, in order.
+  std::span<const Result<Ack>> results() const { return results_; }
+  // Empties it and keeps its memory.
+  void Clear();
+  size_t memory_bytes() const {
+    return wire_.capacity() + items_.capacity() * sizeof(Item) +
+           results_.capacity() * sizeof(Result<Ack>);
+  }
+
  private:
   friend class Log;
   struct Item {
@@ -53,6 +59,11 @@ class LogBatch {
   const EntryHasher* hasher_;
   std::string wire_;
   std::vector<Item> items_;
+  std::vector<Result<Ack>> results_;  // the log's to fill
 };
+
+// Gets the batch back when all of it is answered. Runs on the log thread, after the entries are in
+// the ring; it should do no more than post to the submitter's loop.
+using LogCompletion = std::move_only_function<void(LogBatch batch)>;
 
 }  // namespace galaxy::push

@@ -62,6 +62,8 @@ void Dedupe::SplitOne() {
     Link(number);
   }
   if (buckets_.size() == size_t{2} << level_) ++level_;
+  uint32_t soon = buckets_[source + kAhead];  // of kBucketsMin at least, so it is there
+  if (soon != 0) __builtin_prefetch(&At(soon - 1), /*rw=*/1);
 }
 
 void Dedupe::MergeOne() {

@@ -81,7 +81,8 @@ Result<std::unique_ptr<Log>> Log::Open(const Options& options, std::unique_ptr<E
 Log::~Log() {
   Error error = open_ ? Draining() : open_.error();
   auto refuse = [&error](Job& job) {
-    job.done(std::vector<Result<Ack>>(job.batch.size(), std::unexpected(error)));
+    job.batch.results_.assign(job.batch.size(), std::unexpected(error));
+    job.done(std::move(job.batch));
   };
   for (Job& job : jobs_) refuse(job);  // the engine has failed for good
   for (Job& job : queue_) refuse(job);
@@ -111,7 +112,7 @@ Status Log::Submit(LogBatch batch, LogCompletion done) {
                                                 std::to_string(queue_entries_) + " entries, " +
                                                 std::to_string(queue_bytes_) + " bytes)");
     }
-    queue_.push_back({std::move(batch), std::move(done), {}});
+    queue_.push_back({std::move(batch), std::move(done)});
     queue_bytes_ += bytes;
     queue_entries_ += entries;
   }
@@ -214,7 +215,7 @@ void Log::TakeJobs() {
 
 void Log::Sequence(Job& job, uint64_t now_ms) {
   LogBatch& batch = job.batch;
-  job.results.reserve(batch.size());  // conflicts_ points into it
+  batch.results_.reserve(batch.size());  // conflicts_ points into it
   size_t begin = 0;
   for (size_t i = 0; i < batch.size(); ++i) {
     Prefetch(batch, i);
@@ -254,16 +255,16 @@ void Log::SequenceOne(Job& job, std::span<char> entry, const LogBatch::Item& ite
     Dedupe::Answer answer = dedupe_.Add(item.digest, cursor);
     if (answer.verdict == Dedupe::Verdict::kDuplicate) {
       Bump(counters_.duplicates);
-      job.results.emplace_back(Ack{answer.first, true});
+      job.batch.results_.emplace_back(Ack{answer.first, true});
       return;
     }
     if (answer.verdict == Dedupe::Verdict::kConflict) {
       Bump(counters_.conflicts);
-      job.results.push_back(Fail(
+      job.batch.results_.push_back(Fail(
           Code::kAlreadyExists,
           "this event_id was published with another kind or payload, as " + answer.first.Format(),
           "event_id"));
-      conflicts_.emplace_back(&job.results.back(), answer.first.sequence);
+      conflicts_.emplace_back(&job.batch.results_.back(), answer.first.sequence);
       return;
     }
     ++fresh_keys_;
@@ -271,14 +272,14 @@ void Log::SequenceOne(Job& job, std::span<char> entry, const LogBatch::Item& ite
   ++sequence_;
   PatchCursor(entry, cursor);
   fresh_.push_back({item.type, cursor, {entry.data(), entry.size()}});
-  job.results.emplace_back(Ack{cursor, false});
+  job.batch.results_.emplace_back(Ack{cursor, false});
 }
 
 // The commit failed. What was to be new is refused, and so is what was judged by it. The sequence
 // numbers are not used again: the engine may have written some of it before it failed.
 void Log::Abandon(const Error& error, uint64_t sequence_before) {
   for (Job& job : jobs_) {
-    for (Result<Ack>& result : job.results) {
+    for (Result<Ack>& result : job.batch.results_) {
       if (result && result->cursor.sequence > sequence_before) result = std::unexpected(error);
     }
   }
@@ -309,7 +310,7 @@ void Log::TrimDedupe() {
 }
 
 void Log::Complete() {
-  for (Job& job : jobs_) job.done(std::move(job.results));
+  for (Job& job : jobs_) job.done(std::move(job.batch));
   jobs_.clear();
   fresh_.clear();
   conflicts_.clear();

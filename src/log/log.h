@@ -119,7 +119,6 @@ class Log {
   struct Job {
     LogBatch batch;
     LogCompletion done;
-    std::vector<Result<Ack>> results;
   };
   struct Counters {
     std::atomic<uint64_t> commits{0}, commits_failed{0}, entries{0}, invalidations{0},

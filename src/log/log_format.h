@@ -23,8 +23,9 @@ inline constexpr int64_t kLogApplicationId = 0x4750'4C47;  // "GPLG", PRAGMA app
 inline constexpr int64_t kLogFormatVersion = 1;            // PRAGMA user_version
 inline constexpr uint32_t kLogPageBytes = 16'384;
 // A commit is one transaction of rows of about this size, so that none takes long to read or
-// delete.
-inline constexpr size_t kLogRowBytes = 1u << 20;
+// delete, damage takes little with it, and SQLite makes a row in memory that is used again: what
+// is larger than 64 KiB comes from the system each time (TuneAllocator).
+inline constexpr size_t kLogRowBytes = 56u << 10;
 
 // Makes the tables of an empty file; to be run in one transaction with what MetaRow needs.
 extern const char* const kLogSchema;

@@ -15,8 +15,8 @@ struct OnLoop : testing::Test {
   void Submit(const std::string& id) {
     LogBatch batch(log->hasher());
     batch.AddEvent({.type = EntryType::kEvent, .user_id = "u", .payload = "{}", .event_id = id});
-    ASSERT_TRUE(log->Submit(std::move(batch), [this](std::vector<Result<Ack>> results) {
-      (results[0] ? acknowledged : refused) += 1;
+    ASSERT_TRUE(log->Submit(std::move(batch), [this](const LogBatch& done) {
+      (done.results()[0] ? acknowledged : refused) += 1;
     }));
   }
   void Pass(uint64_t ms) {

@@ -17,6 +17,8 @@ namespace {
 
 using Results = std::vector<Result<Ack>>;
 
+Results ResultsOf(const LogBatch& done) { return {done.results().begin(), done.results().end()}; }
+
 constexpr uint64_t kNowMs = 1'763'850'000'000;
 
 struct Fixture {
@@ -47,9 +49,9 @@ struct Fixture {
     for (const EntryView& view : views) {
       view.type == EntryType::kEvent ? batch.AddEvent(view) : batch.AddInvalidation(view);
     }
-    last_status = log->Submit(std::move(batch), [box](Results results) {
+    last_status = log->Submit(std::move(batch), [box](const LogBatch& done) {
       EXPECT_FALSE(box->has_value());
-      *box = std::move(results);
+      *box = ResultsOf(done);
     });
     return box;
   }
@@ -113,7 +115,7 @@ TEST(Log, AMemoryEngineStartsANewLogThatSortsAfterTheOld) {
   auto first = std::move(*Log::Open({}, std::make_unique<MemoryEngine>(), kNowMs));
   LogBatch batch(first->hasher());
   for (int i = 0; i < 1000; ++i) batch.AddEvent(Fixture::Event(""));
-  ASSERT_TRUE(first->Submit(std::move(batch), [](Results) {}));
+  ASSERT_TRUE(first->Submit(std::move(batch), [](const LogBatch&) {}));
   first->CommitOnce(kNowMs);
   auto second = std::move(*Log::Open({}, std::make_unique<MemoryEngine>(), kNowMs + 1));
   EXPECT_GT(second->ring().head(), first->ring().head());
@@ -146,7 +148,8 @@ TEST(Log, AnInvalidationMayBeAsOfAnEarlierTime) {
     LogBatch batch(f.log->hasher());
     for (const auto& [view, time_ms] : entries) batch.AddInvalidation(view, time_ms);
     Results results;
-    EXPECT_TRUE(f.log->Submit(std::move(batch), [&](Results got) { results = std::move(got); }));
+    EXPECT_TRUE(
+        f.log->Submit(std::move(batch), [&](const LogBatch& done) { results = ResultsOf(done); }));
     EXPECT_TRUE(f.log->CommitOnce(f.now_ms));
     return results;
   };
@@ -181,10 +184,10 @@ TEST(Log, IsAcknowledgedOnlyWhenCommittedAndThenInTheRing) {
   bool acknowledged = false;
   LogBatch batch(f.log->hasher());
   batch.AddEvent(f.Event("a"));
-  ASSERT_TRUE(f.log->Submit(std::move(batch), [&](Results results) {
+  ASSERT_TRUE(f.log->Submit(std::move(batch), [&](const LogBatch& done) {
     acknowledged = true;
     EXPECT_EQ(f.disk.rows.size(), 1u);
-    EXPECT_EQ(f.log->ring().head(), results[0]->cursor);
+    EXPECT_EQ(f.log->ring().head(), done.results()[0]->cursor);
   }));
   EXPECT_FALSE(acknowledged);
   EXPECT_EQ(f.log->ring().Stats().entries, 0u);

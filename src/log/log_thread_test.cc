@@ -13,8 +13,6 @@
 namespace galaxy::push {
 namespace {
 
-using Results = std::vector<Result<Ack>>;
-
 std::unique_ptr<Log> OpenLog(const Clock& clock) {
   return std::move(*Log::Open({}, std::make_unique<MemoryEngine>(), clock.WallMs()));
 }
@@ -32,12 +30,12 @@ TEST(LogThread, CommitsWhatIsSubmitted) {
   log->AddListener([&] { ++heard; });
   LogThread thread(*log, clock);
   for (int i = 0; i < 100; ++i) {
-    std::promise<Results> promise;
-    auto done = [&](Results results) { promise.set_value(std::move(results)); };
+    std::promise<Result<Ack>> promise;
+    auto done = [&](const LogBatch& batch) { promise.set_value(batch.results()[0]); };
     ASSERT_TRUE(log->Submit(OneEvent(*log, std::to_string(i)), done));
     auto future = promise.get_future();
     ASSERT_EQ(future.wait_for(std::chrono::seconds(30)), std::future_status::ready);
-    EXPECT_EQ(future.get()[0]->cursor, log->ring().head());
+    EXPECT_EQ(future.get()->cursor, log->ring().head());
   }
   thread.Stop();
   EXPECT_EQ(heard, 100);
@@ -54,8 +52,8 @@ TEST(LogThread, ManyPublishersAreAllAnsweredAlsoWhileItStops) {
   for (int p = 0; p < kPublishers; ++p) {
     publishers.emplace_back([&, p] {
       for (int i = 0;; ++i) {
-        auto done = [&](Results results) {
-          if (!results[0] || results[0]->duplicate) ++faults;
+        auto done = [&](const LogBatch& batch) {
+          if (!batch.results()[0] || batch.results()[0]->duplicate) ++faults;
           ++acknowledged;
         };
         Status status =
@@ -89,10 +87,11 @@ TEST(LogThread, WhatWasSubmittedJustBeforeTheStopIsCommitted) {
     LogThread thread(*log, clock);
     std::promise<void> first;
     bool committed = false;
-    ASSERT_TRUE(log->Submit(OneEvent(*log, "a"), [&](Results) { first.set_value(); }));
+    ASSERT_TRUE(log->Submit(OneEvent(*log, "a"), [&](const LogBatch&) { first.set_value(); }));
     first.get_future().wait();  // now the thread is on its way to wait
-    ASSERT_TRUE(log->Submit(OneEvent(*log, "b"),
-                            [&](Results results) { committed = results[0].has_value(); }));
+    ASSERT_TRUE(log->Submit(OneEvent(*log, "b"), [&](const LogBatch& batch) {
+      committed = batch.results()[0].has_value();
+    }));
     thread.Stop();
     ASSERT_TRUE(committed) << "round " << round;
   }

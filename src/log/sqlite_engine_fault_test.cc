@@ -248,7 +248,7 @@ TEST(SqliteEngineFaults, ACommitIsOneSyncAlsoWhenItTakesUpkeepAlong) {
   ASSERT_TRUE(driver.Commit({"ann", "!bob"}, kNowMs, 100'000));
   EXPECT_EQ(life.disk().Stats().syncs, before + 1);
   for (int i = 0; i < 4; ++i) ASSERT_TRUE(driver.Commit({"eve"}, kNowMs, 5'000));
-  EXPECT_EQ(driver.engine().Stats().rows, 6u);
+  EXPECT_EQ(driver.engine().Stats().rows, 7u);
   before = life.disk().Stats().syncs;
   ASSERT_TRUE(driver.Maintain({driver.last(), 0, false}));
   ASSERT_TRUE(driver.Commit({"eve"}));

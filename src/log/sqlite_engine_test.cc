@@ -64,11 +64,11 @@ TEST_F(SqliteEngineTest, MakesTheFolderThatIsMissing) {
 TEST_F(SqliteEngineTest, ALargeCommitIsSeveralRowsAndOneTransaction) {
   ASSERT_FALSE(driver.Open());
   std::vector<std::string> users(40, "ann");
-  ASSERT_TRUE(driver.Commit(users, kNowMs, 100'000));
-  EXPECT_EQ(driver.engine().Stats().rows, 4u);
+  ASSERT_TRUE(driver.Commit(users, kNowMs, 10'000));
+  EXPECT_EQ(driver.engine().Stats().rows, 8u);
   EXPECT_EQ(driver.engine().Stats().commit.count(), 1u);
   ASSERT_TRUE(driver.Commit({"bob"}, kNowMs, 3'000'000));  // an entry is never cut
-  EXPECT_EQ(driver.engine().Stats().rows, 5u);
+  EXPECT_EQ(driver.engine().Stats().rows, 9u);
   ASSERT_FALSE(driver.Open());
   EXPECT_EQ(driver.Judge(), "");
 }
@@ -98,7 +98,7 @@ TEST_F(SqliteEngineTest, TheFileKeepsTheSizeOfItsWindow) {
     if (i == 30) window = driver.engine().Stats().database_bytes;
   }
   Engine::Statistics stats = driver.engine().Stats();
-  EXPECT_LE(stats.rows, 25u);
+  EXPECT_LE(stats.rows, 250u);
   EXPECT_LE(stats.database_bytes, window * 3 / 2);  // 150 MB went through
   EXPECT_LT(stats.database_bytes, 25u << 20);
   EXPECT_LT(std::filesystem::file_size(path + "-wal"), 16u << 20);
