@@ -17,7 +17,7 @@ help:
 	@echo 'make crash    200 kills of the backend and 100 of gateways under load; SEED=N repeats a schedule'
 	@echo 'make asan     the C++ unit tests under the address and undefined-behaviour sanitizers'
 	@echo 'make tsan     the suites with threads under the thread sanitizer (clang 19)'
-	@echo 'make fuzz     each fuzz target for SECONDS=60 on JOBS cores (clang 19); FUZZ="jwt url" for some'
+	@echo 'make fuzz     each fuzz target for SECONDS=60 of a processor on JOBS cores (clang 19); FUZZ="jwt url" for some'
 	@echo 'make fuzz-merge  takes new inputs of make fuzz into the corpora that make test replays'
 	@echo 'make lint     clang-tidy 19 over src/ and clang-format in check mode'
 	@echo 'make format   clang-format in place'
