@@ -13,10 +13,10 @@ def unicast(make, clients, pulses, **words):
         return _unicast(load, clients, pulses, **words)
 
 
-def fan_out(make, clients, pulses):
+def fan_out(make, clients, pulses, **words):
     """One user with `clients` sessions."""
     with make() as server, server.load() as load:
-        return _fan_out(load, clients, pulses)
+        return _fan_out(load, clients, pulses, **words)
 
 
 def _unicast(load, clients, pulses, **words):
@@ -24,9 +24,9 @@ def _unicast(load, clients, pulses, **words):
     return load("pulses", group="users", **({"events": clients, "count": pulses} | words))
 
 
-def _fan_out(load, clients, pulses):
+def _fan_out(load, clients, pulses, **words):
     load("connect", group="sessions", users=1, sessions=clients)
-    return load("pulses", group="sessions", events=FAN_EVENTS, count=pulses)
+    return load("pulses", group="sessions", **({"events": FAN_EVENTS, "count": pulses} | words))
 
 
 def figures(answer):
@@ -34,11 +34,24 @@ def figures(answer):
             "bytes/delivery": answer["bytes_each"]}
 
 
+FRAME_HEAD_BYTES = 4  # of a WebSocket frame of 126 to 65,535 bytes
+
+
 def against_peers(m, measure, clients, pulses):
-    m.subject("galaxy", "Galaxy Push", lambda: figures(measure(edge.galaxy, clients, pulses)))
+    ours = {}
+
+    def galaxy():
+        ours.update(figures(measure(edge.galaxy, clients, pulses)))
+        return dict(ours)
+
+    def floor_of_our_size():
+        return figures(measure(edge.floor, clients, pulses, payload=round(ours["bytes/delivery"]) - FRAME_HEAD_BYTES))
+    m.subject("galaxy", "Galaxy Push", galaxy)
     for name, (label, make) in edge.PEERS.items():
         m.subject(name, label, lambda make=make: figures(measure(make, clients, pulses)))
+    m.subject("floor bytes", "bare loop, with frames as large as ours", floor_of_our_size)
     m.run()
+    m.reach("CPU per delivery, times that of the bare loop with frames as large as ours", m.ratio("galaxy", "floor bytes", COST))
 
 
 def peers_ratios(m):

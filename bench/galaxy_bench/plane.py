@@ -52,12 +52,11 @@ class SseClient:
 
 @contextlib.contextmanager
 def backend_and_gateway(backend_cpu, gateway_cpu, events, *gateway_arguments, payload=PAYLOAD):
-    """Yields (backend, gateway, keys); the rings hold `events`."""
-    ring = ring_bytes(events, payload)
+    """Yields (backend, gateway, keys); the backend's ring holds `events`, the gateway has its default."""
     with support.folder() as data:
         keys = harness.Keys(data)
-        with support.backend("--ring-bytes", ring, "--payload-bytes", 1 << 20, "--dedupe-keys", max(1000, 2 * events), cpu=backend_cpu) as backend:
-            with support.gateway(backend.listen, keys, data / "gateway", "--ring-bytes", ring, *gateway_arguments, cpu=gateway_cpu) as gateway:
+        with support.backend("--ring-bytes", ring_bytes(events, payload), "--payload-bytes", 1 << 20, "--dedupe-keys", max(1000, 2 * events), cpu=backend_cpu) as backend:
+            with support.gateway(backend.listen, keys, data / "gateway", *gateway_arguments, cpu=gateway_cpu) as gateway:
                 harness.wait_for("the gateway is ready", gateway.ready_now)
                 yield backend, gateway, keys
 
@@ -82,6 +81,16 @@ def waiting_events(backend, gateway, keys, events, publisher_cpu, payload=PAYLOA
     came = gateway.metric("galaxy_push_feed_entries_total") - before
     if came < events:
         raise RuntimeError("of %d events %d came" % (events, came))
+    return span
+
+
+FILL = 4  # twice a quarter of a row's events are more than a gateway's ring holds
+
+
+def ring_filled(backend, gateway, keys, events, publisher_cpu):
+    """The Span of the first `events`, which fill new memory; then as many again, so that the gateway's ring is full of them."""
+    span = waiting_events(backend, gateway, keys, events, publisher_cpu)
+    waiting_events(backend, gateway, keys, events, publisher_cpu)
     return span
 
 

@@ -19,6 +19,7 @@ def both_ends(events, seconds, server_s, client_s):
 def to_gateway(events):
     """The real processes: everything that a gateway does with an event is in its figure."""
     with plane.backend_and_gateway(support.SERVER, support.LOAD, events) as (backend, gateway, keys):
+        plane.ring_filled(backend, gateway, keys, events // plane.FILL, support.LOAD)
         span = plane.waiting_events(backend, gateway, keys, events, support.LOAD)
     return both_ends(events, span.seconds, span.cpu_s["backend"], span.cpu_s["gateway"])
 
@@ -47,7 +48,7 @@ def filled_backend(events):
 
 @row("stream", "contract stream, backend to one of our gateways", target="5 M events/s; 20x gRPC C++ per CPU-second",
      method="Messages of %d bytes. Galaxy Push: the backend and the gateway as they are shipped; the gateway was stopped while the events were "
-            "published (nobody here waits for them but for the last), the time ends when a client has that. The client library reads the same ring from "
+            "published (nobody here waits for them but for the last), the time ends when a client has that; its ring was full before. The client library reads the same ring from "
             "its start and decodes by view. gRPC C++: callback = pre-encoded ByteBuffers on both ends; sync = typed messages on both ends." % plane.MESSAGE_BYTES)
 def stream(m):
     events, peer_events = m.count(2_000_000, 20_000), m.count(300_000, 5_000)
