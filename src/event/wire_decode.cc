@@ -82,21 +82,33 @@ class Reader {
   const char* end_;
 };
 
-uint64_t Word(const char* at) {
-  uint64_t word;
-  std::memcpy(&word, at, 8);
+template <typename Word>
+Word Load(const char* at) {
+  Word word;
+  std::memcpy(&word, at, sizeof word);
   return word;
 }
 
-// Ids are nearly always ASCII: eight bytes at a time, the last word overlapping the one before.
-// Anything else gets the full check.
+// All bytes of `text`, or-ed together in some way: a word at a time, the last one overlapping the
+// one before.
+uint64_t BitsOf(std::string_view text) {
+  const char* at = text.data();
+  const char* end = at + text.size();
+  if (text.size() >= 8) {
+    auto bits = Load<uint64_t>(end - 8);
+    for (; at < end - 8; at += 8) bits |= Load<uint64_t>(at);
+    return bits;
+  }
+  if (text.size() >= 4) return Load<uint32_t>(at) | Load<uint32_t>(end - 4);
+  uint64_t bits = 0;
+  for (; at < end; ++at) bits |= Load<uint8_t>(at);
+  return bits;
+}
+
+// Ids are nearly always ASCII. Anything else gets the full check.
 bool IsUtf8(std::string_view text) {
   constexpr uint64_t kHighBits = 0x8080808080808080;
-  if (text.size() < 8) return IsValidUtf8(text);
-  const char* last = text.data() + text.size() - 8;
-  uint64_t bits = Word(last);
-  for (const char* at = text.data(); at < last; at += 8) bits |= Word(at);
-  return (bits & kHighBits) == 0 || IsValidUtf8(text);
+  return (BitsOf(text) & kHighBits) == 0 || IsValidUtf8(text);
 }
 
 Fault TakeString(Reader& reader, std::string_view& text) {

@@ -163,6 +163,18 @@ TEST(WireDecode, RefusesWhatIsMalformed) {
   EXPECT_EQ(DecodeError(std::string(kMessageBytesMax + 1, ' ')), Code::kTooLarge);
 }
 
+TEST(WireDecode, FindsAByteThatIsNoUtf8AnywhereInATextOfAnyLength) {
+  for (size_t size = 1; size <= 40; ++size) {
+    std::string message = "\x1a" + std::string(1, static_cast<char>(size)) + std::string(size, 'a');
+    ASSERT_TRUE(DecodePushEvent(message));
+    for (size_t at = 2; at < message.size(); ++at) {
+      std::string bad = message;
+      bad[at] = '\xff';
+      ASSERT_EQ(DecodeError(bad), Code::kInvalidArgument) << size << " " << at;
+    }
+  }
+}
+
 TEST(WireDecode, APayloadMayBeAnyBytes) {
   auto view = DecodePushEvent("\x0a\x04\x22\x02\xc3\x28");
   ASSERT_TRUE(view);
