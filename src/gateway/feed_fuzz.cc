@@ -52,7 +52,7 @@ class FeedFuzz {
       case 'x':
         return End(rest);
       case 'q':
-        if (feed_.streaming()) (void)feed_.OnQuiet();
+        if (feed_.streaming() && feed_.OnQuiet()) processed_.clear();  // the barrier, as below
         return;
       default:
         now_ms_ += 1'000;

@@ -159,10 +159,14 @@ TEST(OptionTable, TheEffectiveConfigurationIsAFileThatSaysTheSame) {
   Fixture f;
   std::string plane;
   f.table.Text({.name = "plane", .text = "P.", .fallback = "p"}, plane);
+  uint64_t streams = 0;
+  f.table.Count({.name = "streams", .text = "S.", .fallback = "1"}, streams);
   ASSERT_TRUE(f.table.Resolve({Flag("plane", "")}));
   EXPECT_THAT(f.table.Effective(), HasSubstr("plane = \"\""));  // not the default
   ASSERT_TRUE(f.table.Resolve({Flag("plane", "a\x7f\"")}));
   EXPECT_THAT(f.table.Effective(), HasSubstr("plane = \"a\\u007f\\\"\""));
+  ASSERT_TRUE(f.table.Resolve({Flag("streams", "007")}));
+  EXPECT_THAT(f.table.Effective(), HasSubstr("streams = 7 "));  // no zeros before it in TOML
 }
 
 TEST(OptionTable, TheEnvironmentIsReadByUpperCaseNames) {

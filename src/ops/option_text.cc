@@ -3,6 +3,7 @@
 #include <string>
 
 #include "ops/option_table.h"
+#include "ops/units.h"
 
 namespace galaxy::push {
 namespace {
@@ -79,8 +80,11 @@ std::string Quoted(std::string_view text) {
 }
 
 std::string TomlValue(const OptionTable::Entry& entry) {
-  if (entry.kind == Kind::kFlag || entry.kind == Kind::kCount) return entry.value;
-  return Quoted(entry.value);
+  if (entry.kind == Kind::kFlag) return entry.value;
+  if (entry.kind != Kind::kCount) return Quoted(entry.value);
+  // 010 is a whole number for us and none in TOML.
+  auto number = ParseCount(entry.value);
+  return number ? std::to_string(*number) : Quoted(entry.value);
 }
 
 // Breaks `text` at spaces so that each line starts in `column` and ends before 100.
