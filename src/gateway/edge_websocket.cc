@@ -94,9 +94,15 @@ void WebSocketSession::BeginClosing(uint16_t code, std::string_view reason, uint
   Flush();
 }
 
-// The peer answers our close frame, or sent its own first; then the socket goes.
+// Behind our close frame comes nothing, and TCP says so at once: a session that ended is out
+// without the peer's help. The peer answers the close frame, or sent its own first; then the socket
+// goes.
 void WebSocketSession::FinishIfWritten() {
-  if (state_ != State::kClosing || session_.has_frames() || !peer_closed_) return;
+  if (state_ != State::kClosing || session_.has_frames()) return;
+  if (!peer_closed_) {
+    if (!std::exchange(write_ended_, true)) connection_->ShutdownWrite();
+    return;
+  }
   connection_->Close();
   Gone();
 }
@@ -140,7 +146,7 @@ void WebSocketSession::OnBytes(std::string_view bytes) {
 
 void WebSocketSession::OnEnd() {
   if (state_ == State::kGone) return;
-  ++edge_.stats().closed_by_client;
+  if (state_ != State::kClosing) ++edge_.stats().closed_by_client;
   connection_->Close();
   Gone();
 }

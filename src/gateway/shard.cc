@@ -8,14 +8,14 @@
 namespace galaxy::push {
 namespace {
 
-// The sessions are visited in this many parts, one with each tick.
-constexpr uint32_t kSweepBuckets = 64;
+// So short that the heartbeats of one tick hold up nobody's events.
+constexpr uint64_t kTickMs = 50;
+constexpr uint64_t kSweepBucketsMax = 4096;
 constexpr uint64_t kRingExpiryMs = 1'000;
 
 // All buckets within one heartbeat, with a second to spare for the way.
-uint64_t TickMs(uint64_t heartbeat_ms) {
-  uint64_t spare = std::min<uint64_t>(1'000, heartbeat_ms / 5);
-  return std::max<uint64_t>(1, (heartbeat_ms - spare) / kSweepBuckets);
+uint64_t SweepMs(uint64_t heartbeat_ms) {
+  return heartbeat_ms - std::min<uint64_t>(1'000, heartbeat_ms / 5);
 }
 
 }  // namespace
@@ -24,11 +24,14 @@ Shard::Shard(const GatewayConfig& config, Signer signer, const Clock& clock, Wor
     : config_(config),
       clock_(clock),
       on_work_(std::move(on_work)),
-      tick_ms_(TickMs(config.heartbeat_ms)),
+      sweep_buckets_(static_cast<uint32_t>(
+          std::clamp<uint64_t>(SweepMs(config.heartbeat_ms) / kTickMs, 1, kSweepBucketsMax))),
+      tick_ms_(std::max<uint64_t>(1, SweepMs(config.heartbeat_ms) / sweep_buckets_)),
       signer_(std::move(signer)),
       batch_(signer_),
       ring_({.bytes_max = config.ring_bytes_max, .window_ms = config.window_ms}),
       revoked_(RevokedKeepSeconds(config.session_lifetime_max_s, config.token_leeway_s)),
+      swept_ms_(clock.MonoMs()),
       next_ring_expiry_ms_(clock.MonoMs() + kRingExpiryMs) {}
 
 Shard::~Shard() { CHECK(session_count_ == 0); }
@@ -191,14 +194,19 @@ void Shard::WatchBehind() {
   }
 }
 
+// As many parts as are due: a loop that was busy makes up for its late ticks.
 void Shard::SweepHeartbeats() {
-  sweep_bucket_ = (sweep_bucket_ + 1) % kSweepBuckets;
+  uint64_t now = clock_.MonoMs();
+  uint64_t due = (now - swept_ms_) / tick_ms_;
+  swept_ms_ += due * tick_ms_;
   SharedFrame frame(PositionFrame{Head()}, Head());
-  for (size_t i = sweep_bucket_; i < slots_.size(); i += kSweepBuckets) {
-    ClientSession* session = slots_[i].session;
-    if (session == nullptr || session->state_ != SessionState::kLive) continue;
-    if (!session->queue_.empty()) continue;
-    Enqueue(*session, frame.In(session->encoding_), clock_.MonoMs());
+  for (due = std::min<uint64_t>(due, sweep_buckets_); due > 0; --due) {
+    sweep_bucket_ = (sweep_bucket_ + 1) % sweep_buckets_;
+    for (size_t i = sweep_bucket_; i < slots_.size(); i += sweep_buckets_) {
+      ClientSession* session = slots_[i].session;
+      if (session == nullptr || session->state_ != SessionState::kLive) continue;
+      if (session->queue_.empty()) Enqueue(*session, frame.In(session->encoding_), now);
+    }
   }
 }
 

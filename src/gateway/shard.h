@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <optional>
 #include <string>
@@ -227,6 +228,8 @@ class Shard {
   RequestCutter cut_requests_;
   AllRequestsCutter cut_all_requests_;
   SlowHook on_slow_;
+  // The sessions are visited in this many parts, one with each tick.
+  uint32_t sweep_buckets_;
   uint64_t tick_ms_;
 
   Signer signer_;
@@ -250,11 +253,12 @@ class Shard {
   std::vector<uint32_t> free_slots_;
   size_t session_count_ = 0;
   uint32_t sweep_bucket_ = 0;
+  uint64_t swept_ms_;
 
   // A session is in a list once, as its flag says; entries of sessions that left are passed over.
   std::vector<SlotRef> touched_;
   std::vector<SlotRef> behind_;
-  std::vector<SlotRef> replay_ready_;
+  std::deque<SlotRef> replay_ready_;
   std::vector<SlotRef> found_revoked_;
   bool flush_early_ = false;
   std::vector<SlotRef> waiting_;

@@ -14,6 +14,8 @@ constexpr size_t kFlushEarlyBytes = 256u << 10;
 constexpr size_t kFrameBytes = 512;
 // How many entries of a user's chain one pump of a replay looks at.
 constexpr size_t kReplayLooksMax = 1024;
+// Replays of one turn: a millisecond or two, so that a storm of them does not hold up live events.
+constexpr uint64_t kReplayEventsMax = 512;
 // A write takes so long that what it needs of the next sessions is in the processor's cache by
 // then.
 constexpr size_t kFetchAhead = 2;
@@ -203,10 +205,11 @@ void Shard::Drained(ClientSession& session) {
 
 // One batch for each that can take it, in turn: a long replay does not keep the others waiting.
 void Shard::PumpReplays() {
-  std::vector<SlotRef> ready;
-  ready.swap(replay_ready_);
-  for (SlotRef who : ready) {
-    ClientSession* session = At(who);
+  uint64_t end = stats_.events_replayed + kReplayEventsMax;
+  for (size_t left = replay_ready_.size(); left > 0; --left) {
+    if (stats_.events_replayed >= end) return;
+    ClientSession* session = At(replay_ready_.front());
+    replay_ready_.pop_front();
     if (session == nullptr) continue;
     session->replay_ready_ = false;
     if (session->state_ == SessionState::kReplaying) PumpReplay(*session);
@@ -291,12 +294,16 @@ void Shard::FlushTouched() {
 }
 
 void Shard::Turn() {
-  work_wanted_ = false;
+  work_wanted_ = true;  // what comes up meanwhile is done below, or in the next turn
   CloseFoundRevoked();
   Commit();
   RetryWaiting();
   PumpReplays();
   FlushTouched();
+  work_wanted_ = false;
+  bool more =
+      !replay_ready_.empty() || !found_revoked_.empty() || !touched_.empty() || !pending_.empty();
+  if (more) WantWork(Soon::kNextTurn);
 }
 
 void Shard::WantWork(Soon soon) {

@@ -12,6 +12,7 @@ namespace {
 
 // Bounds of one turn, so that deferred functions (flushes) wait for no endless stream of events.
 constexpr int kEventsPerTurn = 256;
+constexpr uint64_t kEventsMs = 1;  // some are a token's verification
 constexpr int kDeferredRounds = 8;
 
 }  // namespace
@@ -63,7 +64,8 @@ void Loop::Impl::Turn(bool wait) {
 }
 
 void Loop::Impl::HandleReady() {
-  for (int i = 0; i < kEventsPerTurn; ++i) {
+  uint64_t began_ms = clock.MonoMs();
+  for (int i = 0; i < kEventsPerTurn && clock.MonoMs() <= began_ms + kEventsMs; ++i) {
     if (network != nullptr ? !network->HandleOne() : io().poll_one() == 0) return;
   }
 }
