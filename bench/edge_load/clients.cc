@@ -17,6 +17,7 @@ namespace {
 
 constexpr size_t kReadBytes = 256 * 1024;
 constexpr int kEventsPerTurn = 512;
+constexpr size_t kEndedMax = 1024;
 
 }  // namespace
 
@@ -34,6 +35,7 @@ Clients::~Clients() {
   for (auto& conn : conns_) {
     if (conn->fd >= 0) close(conn->fd);
   }
+  CloseEnded();
   close(epoll_);
   close(wake_);
 }
@@ -98,6 +100,7 @@ void Clients::Turn(int timeout_ms) {
       OnReadable(conn);
     }
   }
+  if (count == 0 || ended_.size() >= kEndedMax) CloseEnded();
   shown_.store(delivered_[shown_group_], std::memory_order_release);
   if (waiting.load() && waiting.exchange(false)) {
     uint64_t one = 1;
@@ -190,9 +193,16 @@ void Clients::Shut(Conn& conn) {
   if (conn.stage != Stage::kReady) --under_way_;
   conn.stage = Stage::kClosed;
   ++closed_;
-  close(conn.fd);
-  conn.fd = -1;
+  epoll_ctl(epoll_, EPOLL_CTL_DEL, conn.fd, nullptr);
+  ended_.push_back(std::exchange(conn.fd, -1));
   if (on_closed) on_closed(conn);
+}
+
+// Closing takes longer than to hear of an end: it waits until there is nothing to hear, so that what
+// is measured is the server's.
+void Clients::CloseEnded() {
+  for (int fd : ended_) close(fd);
+  ended_.clear();
 }
 
 StampedPayload::StampedPayload(size_t bytes)

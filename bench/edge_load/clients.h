@@ -68,6 +68,7 @@ class Clients final : private Listener {
   void Ciphertext(Conn& conn, std::string_view bytes);
   void SendRaw(Conn& conn, std::string_view bytes);
   void Shut(Conn& conn);
+  void CloseEnded();
 
   Address server_;
   const Dialect& dialect_;
@@ -78,6 +79,7 @@ class Clients final : private Listener {
   std::vector<Identity> queued_;
   size_t queued_next_ = 0, under_way_ = 0, burst_ = 0;
   size_t ready_ = 0, closed_ = 0, caught_up_ = 0;
+  std::vector<int> ended_;  // descriptors that are still to be closed
   std::array<uint64_t, kGroupsMax> delivered_{};
   uint64_t bytes_ = 0;
   Samples* samples_ = nullptr;

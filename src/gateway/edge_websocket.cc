@@ -57,6 +57,8 @@ void WebSocketSession::Refuse(const Error& error) {
 
 // --- writing
 
+// Behind our close frame comes nothing, and TCP says so with it: a session that ended is out
+// without the peer's help.
 void WebSocketSession::Flush() {
   constexpr size_t kBuffersMax = 64;
   while (!blocked_ && state_ != State::kGone) {
@@ -65,7 +67,9 @@ void WebSocketSession::Flush() {
     if (count == 0) break;
     size_t offered = 0;
     for (size_t i = 0; i < count; ++i) offered += buffers[i].iov_len;
-    size_t took = connection_->Write(std::span(buffers, count));
+    bool last = state_ == State::kClosing && !peer_closed_ && offered == session_.queue_bytes();
+    auto bytes = std::span(buffers, count);
+    size_t took = last ? connection_->WriteLast(bytes) : connection_->Write(bytes);
     blocked_ = took < offered;
     session_.Consume(took);
   }
@@ -94,15 +98,9 @@ void WebSocketSession::BeginClosing(uint16_t code, std::string_view reason, uint
   Flush();
 }
 
-// Behind our close frame comes nothing, and TCP says so at once: a session that ended is out
-// without the peer's help. The peer answers the close frame, or sent its own first; then the socket
-// goes.
+// The peer answers our close frame, or sent its own first; then the socket goes.
 void WebSocketSession::FinishIfWritten() {
-  if (state_ != State::kClosing || session_.has_frames()) return;
-  if (!peer_closed_) {
-    if (!std::exchange(write_ended_, true)) connection_->ShutdownWrite();
-    return;
-  }
+  if (state_ != State::kClosing || session_.has_frames() || !peer_closed_) return;
   connection_->Close();
   Gone();
 }

@@ -75,7 +75,6 @@ class WebSocketSession final : public SessionTransport,
   KeyWaits::Ticket keys_wait_;           // of the token of hello, or of the newest refresh
   State state_ = State::kHello;
   bool blocked_ = false;
-  bool write_ended_ = false;
   bool peer_closed_ = false;
 };
 

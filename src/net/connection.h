@@ -55,6 +55,14 @@ class Connection {
   virtual void ResumeReading() = 0;
   // Half-close: no more bytes from us.
   virtual void ShutdownWrite() = 0;
+  // Write() and, when all of it was taken, ShutdownWrite(): where possible in one segment.
+  virtual size_t WriteLast(std::span<const iovec> bytes) {
+    size_t offered = 0;
+    for (const iovec& part : bytes) offered += part.iov_len;
+    size_t taken = Write(bytes);
+    if (taken == offered) ShutdownWrite();
+    return taken;
+  }
   // Orderly close; what the kernel has accepted is still sent.
   virtual void Close() = 0;
   // Aborts (RST): what the kernel still holds is thrown away.

@@ -143,6 +143,29 @@ TEST_P(Sockets, ReportTheEndOfThePeerAndCanStillWrite) {
   Until([&] { return at_client_.received == "answer"; });
 }
 
+TEST_P(Sockets, WriteTheirLastBytesWithTheEnd) {
+  ConnectAndStart();
+  iovec parts[] = {{const_cast<char*>("la"), 2}, {const_cast<char*>("st"), 2}};
+  EXPECT_EQ(client_->WriteLast(parts), 4u);
+  Until([&] { return at_server_.ended; });
+  EXPECT_EQ(at_server_.received, "last");
+  EXPECT_FALSE(at_server_.closed);
+  Send(*server_, "answer");
+  Until([&] { return at_client_.received == "answer"; });
+}
+
+TEST_P(Sockets, EndOnlyWhenTheirLastBytesWereTaken) {
+  ConnectAndStart();
+  server_->PauseReading();
+  std::string much(64 << 20, 'x');
+  iovec part{much.data(), much.size()};
+  size_t taken = client_->WriteLast({&part, 1});
+  ASSERT_LT(taken, much.size());
+  server_->ResumeReading();
+  Until([&] { return at_server_.received.size() == taken; });
+  EXPECT_FALSE(at_server_.ended);
+}
+
 TEST_P(Sockets, TakeWhatFitsAndSayWhenThereIsRoomAgain) {
   ConnectAndStart();
   std::string chunk(1 << 20, 'x');

@@ -134,7 +134,8 @@ class TcpConnection final : public Connection {
   }
   void Detach() override { core_->handler = nullptr; }
 
-  size_t Write(std::span<const iovec> bytes) override;
+  size_t Write(std::span<const iovec> bytes) override { return Send(bytes, 0); }
+  size_t WriteLast(std::span<const iovec> bytes) override;
   void PauseReading() override { core_->paused = true; }
   void ResumeReading() override {
     core_->paused = false;
@@ -152,6 +153,7 @@ class TcpConnection final : public Connection {
 
  private:
   void ReportLater();
+  size_t Send(std::span<const iovec> bytes, int flags);
 
   Core::Pointer core_;
 };
@@ -167,7 +169,16 @@ void TcpConnection::ReportLater() {
   });
 }
 
-size_t TcpConnection::Write(std::span<const iovec> bytes) {
+// The bytes wait in the kernel for the end that follows at once.
+size_t TcpConnection::WriteLast(std::span<const iovec> bytes) {
+  size_t offered = 0;
+  for (const iovec& part : bytes) offered += part.iov_len;
+  size_t taken = Send(bytes, MSG_MORE);
+  if (taken == offered) ShutdownWrite();
+  return taken;
+}
+
+size_t TcpConnection::Send(std::span<const iovec> bytes, int flags) {
   size_t taken = 0;
   while (!bytes.empty() && !core_->closed && core_->write_error == 0) {
     size_t count = std::min(bytes.size(), kIovecsMax);
@@ -176,11 +187,11 @@ size_t TcpConnection::Write(std::span<const iovec> bytes) {
     msghdr message{};
     message.msg_iov = const_cast<iovec*>(bytes.data());
     message.msg_iovlen = count;
-    constexpr int kFlags = MSG_NOSIGNAL | MSG_DONTWAIT;
+    int all_flags = MSG_NOSIGNAL | MSG_DONTWAIT | flags;
     int fd = core_->socket.native_handle();
     // Most writes are one frame, and the kernel has less to check of one buffer.
-    ssize_t n = count == 1 ? send(fd, bytes[0].iov_base, bytes[0].iov_len, kFlags)
-                           : sendmsg(fd, &message, kFlags);
+    ssize_t n = count == 1 ? send(fd, bytes[0].iov_base, bytes[0].iov_len, all_flags)
+                           : sendmsg(fd, &message, all_flags);
     if (n < 0) {
       if (errno == EINTR) continue;
       if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS) {
