@@ -17,13 +17,13 @@ def figures(answer, span, process):
             "µs publisher CPU/event": answer["cpu_seconds"] * 1e6 / answer["acknowledged"]}
 
 
-def over_grpc(events, engine, rate=0):
+def over_grpc(events, engine, rate=0, in_flight=IN_FLIGHT):
     """One backend with its defaults; its threads share the server's CPU."""
     with support.folder() as data:
         with support.backend(data=data / "log" if engine == "sqlite" else None) as backend:
             span = support.Span(backend=backend.process.pid)
             more = {"rate": rate} if rate else {}
-            answer = plane.publish(backend, events, support.LOAD, PAYLOAD, STREAMS, in_flight=IN_FLIGHT // STREAMS, **more)
+            answer = plane.publish(backend, events, support.LOAD, PAYLOAD, STREAMS, in_flight=in_flight // STREAMS, **more)
             span.stop()
     if answer["acknowledged"] != events:
         raise RuntimeError("of %d events %d were acknowledged" % (events, answer["acknowledged"]))
@@ -59,10 +59,10 @@ def nats_ports(folder):
     return None
 
 
-def over_jetstream(events, ids):
+def over_jetstream(events, ids, in_flight=IN_FLIGHT):
     with jetstream(support.SERVER) as (server, url):
         span = support.Span(server=server.pid)
-        answer = support.run_json(support.LOAD, support.program("nats_publish", "libnats-dev"), url, events, PAYLOAD, IN_FLIGHT, "ids" if ids else "plain")
+        answer = support.run_json(support.LOAD, support.program("nats_publish", "libnats-dev"), url, events, PAYLOAD, in_flight, "ids" if ids else "plain")
         span.stop()
     return figures(answer, span, "server")
 
@@ -78,12 +78,15 @@ def publish_grpc(m):
     m.subject("galaxy", "Galaxy Push, SQLite", lambda: over_grpc(events, "sqlite"))
     m.subject("nats ids", "JetStream, with message ids", lambda: over_jetstream(events // 2, True))
     m.subject("nats", "JetStream, without", lambda: over_jetstream(events // 2, False))
+    m.subject("deep", "Galaxy Push, SQLite, four times as many in flight", lambda: over_grpc(events, "sqlite", in_flight=4 * IN_FLIGHT))
+    m.subject("deep ids", "JetStream, with message ids, four times as many in flight", lambda: over_jetstream(events // 2, True, 4 * IN_FLIGHT))
     m.subject("unpinned", "Galaxy Push, SQLite, not pinned", lambda: over_grpc_unpinned(events))
     m.subject("memory", "Galaxy Push, memory engine", lambda: over_grpc(events, "memory"))
     m.run()
     m.reach("events/s", m.of("galaxy", "events/s"), at_least=400e3)
     m.reach("ms p99 acknowledgement", m.of("galaxy", "ms p99 ack"), at_most=25)
     m.reach("events/s, times JetStream with ids", m.ratio("galaxy", "nats ids", "events/s"), at_least=3)
+    m.reach("events/s, times JetStream with ids, four times as many in flight", m.ratio("deep", "deep ids", "events/s"), at_least=3)
     m.reach("events/s, times JetStream without", m.ratio("galaxy", "nats", "events/s"), at_least=3)
     m.reach("events/s, not pinned", m.of("unpinned", "events/s"), at_least=400e3)
     m.reach("ms p99 acknowledgement, not pinned", m.of("unpinned", "ms p99 ack"), at_most=25)

@@ -163,9 +163,11 @@ def stream_hundred(m):
     events, readers = m.count(150_000, 3_000), m.count(100, 10)
     m.subject("galaxy", "Galaxy Push, live at 30,000 events/s", lambda: hundred(events, 30_000, readers))
     m.subject("slow", "Galaxy Push, live at 10,000 events/s", lambda: hundred(events // 3, 10_000, readers))
+    m.subject("fast", "Galaxy Push, live at 80,000 events/s", lambda: hundred(2 * events, 80_000, readers))
     m.subject("resume", "Galaxy Push, all resume at once", lambda: hundred_resume(events // 3, readers))
     m.run()
     unit = "µs backend CPU/event and gateway"
+    m.reach(unit + ", live at 80,000/s", m.of("fast", unit), at_most=0.1)
     m.reach(unit + ", live at 30,000/s", m.of("galaxy", unit), at_most=0.1)
     m.reach(unit + ", live at 10,000/s", m.of("slow", unit), at_most=0.1)
     m.reach(unit + ", resume", m.of("resume", unit), at_most=0.1)
