@@ -20,7 +20,9 @@ using Descriptor =
     boost::asio::posix::basic_stream_descriptor<boost::asio::io_context::executor_type>;
 using boost::system::error_code;
 
-constexpr int kAcceptsPerTurn = 64;
+// Each is a handshake and a token to verify soon; the rest waits in the kernel, and not before the
+// connections that are here already.
+constexpr int kAcceptsPerTurn = 8;
 constexpr uint64_t kPauseMs = 100;  // after running out of descriptors or memory
 
 // Outlives the Listener while an asio wait refers to it, and a callback that destroys the Listener.
