@@ -8,12 +8,13 @@
 namespace galaxy::push {
 namespace {
 
-// So short that the heartbeats of one tick hold up nobody's events.
-constexpr uint64_t kTickMs = 50;
-constexpr uint64_t kSweepBucketsMax = 4096;
+// A tick visits few sessions, so that their heartbeats hold up nobody's events, and an idle gateway
+// has few ticks.
+constexpr uint64_t kSessionsPerTick = 16;
+constexpr uint64_t kTickMsMin = 50, kTickMsMax = 400;
 constexpr uint64_t kRingExpiryMs = 1'000;
 
-// All buckets within one heartbeat, with a second to spare for the way.
+// All sessions within one heartbeat, with a second to spare for the way.
 uint64_t SweepMs(uint64_t heartbeat_ms) {
   return heartbeat_ms - std::min<uint64_t>(1'000, heartbeat_ms / 5);
 }
@@ -24,9 +25,7 @@ Shard::Shard(const GatewayConfig& config, Signer signer, const Clock& clock, Wor
     : config_(config),
       clock_(clock),
       on_work_(std::move(on_work)),
-      sweep_buckets_(static_cast<uint32_t>(
-          std::clamp<uint64_t>(SweepMs(config.heartbeat_ms) / kTickMs, 1, kSweepBucketsMax))),
-      tick_ms_(std::max<uint64_t>(1, SweepMs(config.heartbeat_ms) / sweep_buckets_)),
+      sweep_ms_(SweepMs(config.heartbeat_ms)),
       signer_(std::move(signer)),
       batch_(signer_),
       ring_({.bytes_max = config.ring_bytes_max, .window_ms = config.window_ms}),
@@ -194,19 +193,27 @@ void Shard::WatchBehind() {
   }
 }
 
-// As many parts as are due: a loop that was busy makes up for its late ticks.
+uint64_t Shard::tick_ms() const {
+  uint64_t fair = sweep_ms_ * kSessionsPerTick / std::max<uint64_t>(1, session_count_);
+  return std::max<uint64_t>(1, std::min(std::clamp(fair, kTickMsMin, kTickMsMax), sweep_ms_ / 8));
+}
+
+// As many sessions as the time demands: a loop that was busy makes up for its late ticks.
 void Shard::SweepHeartbeats() {
   uint64_t now = clock_.MonoMs();
-  uint64_t due = (now - swept_ms_) / tick_ms_;
-  swept_ms_ += due * tick_ms_;
+  uint64_t passed = std::min(now - swept_ms_, sweep_ms_);
+  size_t due = slots_.size() * passed / sweep_ms_;
+  if (slots_.empty() || passed == sweep_ms_) {
+    swept_ms_ = now;
+  } else {
+    swept_ms_ += due * sweep_ms_ / slots_.size();  // what is left of the time counts next time
+  }
   SharedFrame frame(PositionFrame{Head()}, Head());
-  for (due = std::min<uint64_t>(due, sweep_buckets_); due > 0; --due) {
-    sweep_bucket_ = (sweep_bucket_ + 1) % sweep_buckets_;
-    for (size_t i = sweep_bucket_; i < slots_.size(); i += sweep_buckets_) {
-      ClientSession* session = slots_[i].session;
-      if (session == nullptr || session->state_ != SessionState::kLive) continue;
-      if (session->queue_.empty()) Enqueue(*session, frame.In(session->encoding_), now);
-    }
+  for (; due > 0; --due) {
+    sweep_next_ = (sweep_next_ + 1) % slots_.size();
+    ClientSession* session = slots_[sweep_next_].session;
+    if (session == nullptr || session->state_ != SessionState::kLive) continue;
+    if (session->queue_.empty()) Enqueue(*session, frame.In(session->encoding_), now);
   }
 }
 

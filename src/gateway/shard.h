@@ -135,9 +135,9 @@ class Shard {
   // --- from the loop
 
   void Turn();
-  // About every kTickMs: heartbeats, expiries, bounds, waiting cursors, spread closes.
+  // Every tick_ms(): heartbeats, expiries, bounds, waiting cursors, spread closes.
   void Tick();
-  uint64_t tick_ms() const { return tick_ms_; }
+  uint64_t tick_ms() const;
 
   // --- asked by sessions and operators
 
@@ -228,9 +228,7 @@ class Shard {
   RequestCutter cut_requests_;
   AllRequestsCutter cut_all_requests_;
   SlowHook on_slow_;
-  // The sessions are visited in this many parts, one with each tick.
-  uint32_t sweep_buckets_;
-  uint64_t tick_ms_;
+  const uint64_t sweep_ms_;  // the time in which all sessions are visited
 
   Signer signer_;
   EventBatch batch_;
@@ -252,7 +250,7 @@ class Shard {
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_slots_;
   size_t session_count_ = 0;
-  uint32_t sweep_bucket_ = 0;
+  size_t sweep_next_ = 0;
   uint64_t swept_ms_;
 
   // A session is in a list once, as its flag says; entries of sessions that left are passed over.
