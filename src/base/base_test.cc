@@ -38,6 +38,20 @@ TEST(ErrorRegistry, CloseCodeRangeAgreesWithTheVerdict) {
   }
 }
 
+TEST(Utf8, IsCheckedAtEveryPlaceOfATextOfAnyLength) {
+  for (size_t before = 0; before < 20; ++before) {
+    for (size_t behind = 0; behind < 20; ++behind) {
+      std::string left(before, 'a'), right(behind, 'z');
+      for (const char* good : {"", "\x7f", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80"}) {
+        EXPECT_TRUE(IsValidUtf8(left + good + right)) << before << " " << behind;
+      }
+      for (const char* bad : {"\x80", "\xc3", "\xe2\x82", "\xed\xa0\x80", "\xc0\x80", "\xff"}) {
+        EXPECT_FALSE(IsValidUtf8(left + bad + right)) << before << " " << behind;
+      }
+    }
+  }
+}
+
 TEST(Ids, RefuseControlCharactersBadUtf8AndLength) {
   EXPECT_TRUE(CheckId("user_id", "игрок-七"));
   EXPECT_TRUE(CheckId("user_id", std::string(256, 'a')));

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdio>
+#include <cstring>
 
 #include "base/random.h"
 
@@ -38,9 +39,17 @@ bool IsControl(std::string_view sequence) {
 
 }  // namespace
 
+// Nearly all of it is ASCII: eight bytes at a time.
 bool IsValidUtf8(std::string_view text) {
+  constexpr uint64_t kHighBits = 0x8080808080808080;
   size_t i = 0;
   while (i < text.size()) {
+    uint64_t word = kHighBits;
+    if (text.size() - i >= 8) std::memcpy(&word, text.data() + i, 8);
+    if ((word & kHighBits) == 0) {
+      i += 8;
+      continue;
+    }
     if (static_cast<unsigned char>(text[i]) < 0x80) {
       ++i;
       continue;

@@ -23,7 +23,12 @@ size_t FrameQueue::Peek(std::span<iovec> out) const {
   for (size_t at = head_; at < frames_.size() && filled < out.size(); ++at) {
     std::string_view bytes = frames_[at].bytes.bytes.substr(skip);
     skip = 0;
-    out[filled++] = {const_cast<char*>(bytes.data()), bytes.size()};
+    iovec* last = filled > 0 ? &out[filled - 1] : nullptr;
+    if (last && static_cast<const char*>(last->iov_base) + last->iov_len == bytes.data()) {
+      last->iov_len += bytes.size();
+    } else {
+      out[filled++] = {const_cast<char*>(bytes.data()), bytes.size()};
+    }
   }
   return filled;
 }

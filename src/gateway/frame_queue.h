@@ -19,7 +19,8 @@ class FrameQueue {
  public:
   void Push(Slice frame, uint64_t mono_ms);
 
-  // The front of the queue as buffers for one writev(); returns how many were filled.
+  // The front of the queue as buffers for one writev(); returns how many were filled. Frames that
+  // lie back to back, as those of one batch do, share a buffer.
   size_t Peek(std::span<iovec> out) const;
   // `bytes` of what Peek() showed were written.
   void Consume(size_t bytes);

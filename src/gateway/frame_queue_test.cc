@@ -36,6 +36,22 @@ TEST(FrameQueue, YieldsTheSameBytesHoweverTheyAreTaken) {
   }
 }
 
+// One buffer for the kernel, and still frames of their own when some are taken back.
+TEST(FrameQueue, FramesThatLieBackToBackShareABuffer) {  // semantics.md 8.1
+  Slice block = Slice::Own("aaaabbbbccccxdddd");
+  FrameQueue queue;
+  for (size_t at : {0, 4, 8, 13}) queue.Push(block.Sub(at, 4), 1);
+  queue.Consume(2);
+  iovec buffers[4];
+  ASSERT_EQ(queue.Peek(buffers), 2u);
+  EXPECT_EQ(std::string_view(static_cast<char*>(buffers[0].iov_base), buffers[0].iov_len),
+            "aabbbbcccc");
+  EXPECT_EQ(std::string_view(static_cast<char*>(buffers[1].iov_base), buffers[1].iov_len), "dddd");
+  queue.DropUnsent();
+  EXPECT_EQ(queue.bytes(), 2u);
+  EXPECT_EQ(Drain(queue, 100), "aa");
+}
+
 TEST(FrameQueue, DroppingKeepsOnlyAFrameThatHasBegun) {  // semantics.md 8.1, 8.2
   FrameQueue queue;
   queue.Push(Slice::Own("aaaa"), 1);
