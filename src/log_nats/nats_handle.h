@@ -1,0 +1,38 @@
+#pragma once
+
+#include <nats/nats.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+
+namespace galaxy::push {
+
+// Owning pointers to what libnats gives out.
+template <auto kDestroy>
+struct NatsDestroy {
+  template <typename T>
+  void operator()(T* object) const {
+    kDestroy(object);
+  }
+};
+template <typename T, auto kDestroy>
+using NatsHandle = std::unique_ptr<T, NatsDestroy<kDestroy>>;
+
+using NatsOptionsHandle = NatsHandle<natsOptions, natsOptions_Destroy>;
+using NatsConnectionHandle = NatsHandle<natsConnection, natsConnection_Destroy>;
+using NatsStatisticsHandle = NatsHandle<natsStatistics, natsStatistics_Destroy>;
+using JsContextHandle = NatsHandle<jsCtx, jsCtx_Destroy>;
+using JsStreamInfoHandle = NatsHandle<jsStreamInfo, jsStreamInfo_Destroy>;
+using KvStoreHandle = NatsHandle<kvStore, kvStore_Destroy>;
+using KvEntryHandle = NatsHandle<kvEntry, kvEntry_Destroy>;
+using KvWatcherHandle = NatsHandle<kvWatcher, kvWatcher_Destroy>;
+
+// What libnats said, as kUnavailable: "what: Timeout". `what` is a phrase of ours.
+inline std::unexpected<Error> NatsFailure(std::string_view what, natsStatus status) {
+  return Fail(Code::kUnavailable, std::string(what) + ": " + natsStatus_GetText(status));
+}
+
+}  // namespace galaxy::push
