@@ -8,7 +8,7 @@
 
 #include "event/message_splitter.h"
 #include "event/wire.h"
-#include "log/log.h"
+#include "log/local_log.h"
 #include "log/memory_engine.h"
 
 namespace galaxy::push {
@@ -37,7 +37,7 @@ LogBatch MakeBatch(const Log& log, uint64_t& number) {
 
 std::unique_ptr<Log> OpenLog() {
   Log::Options options{.dedupe_keys_max = 1'000'000};
-  return std::move(*Log::Open(options, std::make_unique<MemoryEngine>(), kNowMs));
+  return std::move(*LocalLog::Open(options, std::make_unique<MemoryEngine>(), kNowMs));
 }
 
 void Prepare(benchmark::State& state) {

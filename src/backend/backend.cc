@@ -7,6 +7,7 @@
 #include "backend/json_writer.h"
 #include "http/problem.h"
 #include "http/text.h"
+#include "log/local_log.h"
 
 namespace galaxy::push {
 namespace {
@@ -55,12 +56,17 @@ Backend::~Backend() = default;
 
 Result<std::unique_ptr<Backend>> Backend::Start(Loop& loop, BackendConfig config,
                                                 std::unique_ptr<Engine> engine,
-                                                const std::function<void(GrpcRouter&)>& configure) {
-  Result<std::unique_ptr<Log>> log =
-      Log::Open(config.log, std::move(engine), loop.clock().WallMs());
+                                                const Configure& configure) {
+  auto log = LocalLog::Open(config.log, std::move(engine), loop.clock().WallMs());
   if (!log) return std::unexpected(log.error());
-  if (config.on_log_failure) (*log)->SetOnFatal(config.on_log_failure);
-  std::unique_ptr<Backend> backend(new Backend(loop, std::move(config), std::move(*log)));
+  return Start(loop, std::move(config), std::unique_ptr<Log>(std::move(*log)), configure);
+}
+
+Result<std::unique_ptr<Backend>> Backend::Start(Loop& loop, BackendConfig config,
+                                                std::unique_ptr<Log> log,
+                                                const Configure& configure) {
+  if (config.on_log_failure) log->SetOnFatal(config.on_log_failure);
+  std::unique_ptr<Backend> backend(new Backend(loop, std::move(config), std::move(log)));
   backend->publish_.AddTo(backend->router_);
   backend->push_.AddTo(backend->router_);
   if (configure) configure(backend->router_);
@@ -176,7 +182,7 @@ BackendStats Backend::Stats() const {
           .canaries_published = canary_.published(),
           .canaries_failed = canary_.failed(),
           .http = server_->stats(),
-          .engine = log_->engine().Stats(),
+          .engine = log_->EngineStats(),
           .engine_ready = log_->Ready().has_value(),
           .revocation = revocation_ ? std::optional(revocation_->stats()) : std::nullopt};
 }

@@ -81,9 +81,14 @@ class Backend final : private RequestHandler {
  public:
   // Opens the log, binds and starts. `configure` may add further services to the public port
   // (health, reflection).
-  static Result<std::unique_ptr<Backend>> Start(
-      Loop& loop, BackendConfig config, std::unique_ptr<Engine> engine,
-      const std::function<void(GrpcRouter&)>& configure = {});
+  using Configure = std::function<void(GrpcRouter&)>;
+  static Result<std::unique_ptr<Backend>> Start(Loop& loop, BackendConfig config,
+                                                std::unique_ptr<Engine> engine,
+                                                const Configure& configure = {});
+  // The same with a log that is open already; `config.log` is not read.
+  static Result<std::unique_ptr<Backend>> Start(Loop& loop, BackendConfig config,
+                                                std::unique_ptr<Log> log,
+                                                const Configure& configure = {});
   ~Backend() override;
   Backend(const Backend&) = delete;
   Backend& operator=(const Backend&) = delete;

@@ -8,7 +8,7 @@
 #include "base/check.h"
 #include "event/message_splitter.h"
 #include "event/wire.h"
-#include "log/log.h"
+#include "log/local_log.h"
 #include "log/memory_engine.h"
 
 namespace galaxy::push {
@@ -20,7 +20,7 @@ struct LogFixture {
   explicit LogFixture(Log::Options options = {})
       : LogFixture(std::make_unique<MemoryEngine>(), kStartMs, options) {}
   LogFixture(std::unique_ptr<Engine> engine, uint64_t start_ms, Log::Options options = {})
-      : now_ms(start_ms), log(std::move(*Log::Open(options, std::move(engine), start_ms))) {}
+      : now_ms(start_ms), log(std::move(*LocalLog::Open(options, std::move(engine), start_ms))) {}
 
   Cursor Commit(const EntryView& entry) {
     Cursor cursor;
@@ -44,7 +44,7 @@ struct LogFixture {
   const Retained& retained() const { return log->retained(); }
 
   uint64_t now_ms;
-  std::unique_ptr<Log> log;
+  std::unique_ptr<LocalLog> log;
 };
 
 // "ann" for an event, "!ann" for an invalidation, of each entry in a stream's bytes; the last part

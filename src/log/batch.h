@@ -49,6 +49,8 @@ class LogBatch {
 
  private:
   friend class Log;
+  friend class LocalLog;
+  friend class SharedLog;
   struct Item {
     size_t end;  // of its bytes in wire_
     EntryType type;

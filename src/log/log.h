@@ -5,7 +5,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <optional>
+#include <string_view>
 #include <vector>
 
 #include "log/batch.h"
@@ -16,26 +16,23 @@
 
 namespace galaxy::push {
 
-// Log is the one total order of events and invalidations (docs/semantics.md 1.3), over any engine:
+// Log is the one total order of events and invalidations (docs/semantics.md 1.3), as a backend sees
+// it: entries are submitted, get their place, and appear in the ring, the same for every engine.
 //
-//   Submit ─▶ queue ─▶ CommitOnce: sequence, dedupe ─▶ engine ─▶ ring, retained ─▶ completions
-//                                                                              ─▶ listeners
+//   Submit ─▶ queue ─▶ Work: place, idempotency, durability ─▶ ring, retained ─▶ completions
+//                                                                            ─▶ listeners
 //
-// Group commit: whatever waits goes to the engine together.
+// LocalLog gives out the places itself, SharedLog takes them from a stream that other backends
+// write, too.
 //
-//   Threads    Submit, Close, Ready, ring(), retained() and Stats: any. Work (and CommitOnce,
-//              Expire, Maintain, which it is made of): one thread, the log thread (LogThread), or
-//              the only one in a simulation. Listeners, the waker and the function for the end are
-//              set before that starts.
+//   Threads    Submit, Close, Ready, AwaitHead, ring(), retained(), Idle and Stats: any. Work: one
+//              thread, the log thread (LogThread), or the only one in a simulation. Listeners, the
+//              waker and the function for the end are set before that starts.
 //   Limits     The queue, in bytes and entries: beyond it Submit() refuses (2.4). A batch that is
 //              larger than the whole queue is taken when the queue is empty.
 //   Errors     Submit(): kResourceExhausted when the queue is full, kUnavailable after Close().
 //              Per entry: kAlreadyExists for a known idempotency key with another kind or payload
-//              (2.2); what the engine said when a commit failed: those entries are in no ring.
-//              After the engine's kUnavailable (the disk is full) new entries are refused with its
-//              reason, and Ready() says so, until a probe, about once a second, finds that commits
-//              work again. Any other failure of the engine is final: nothing is acknowledged after
-//              it, not even with an error, and the process is to end (SetOnFatal).
+//              (2.2); kUnavailable while the engine cannot take it, as Ready() says.
 //   Time       Passed in; cursors carry it, but for an invalidation that is as of an earlier time
 //              (8.5).
 class Log {
@@ -65,21 +62,20 @@ class Log {
     uint64_t upkeep_failed = 0;
   };
 
-  // Recovers from the engine: ring, idempotency keys, retained invalidations.
-  static Result<std::unique_ptr<Log>> Open(const Options& options, std::unique_ptr<Engine> engine,
-                                           uint64_t now_ms);
-  ~Log();
+  virtual ~Log();
+  Log(const Log&) = delete;
+  Log& operator=(const Log&) = delete;
 
   const EntryHasher& hasher() const { return hasher_; }
   const Ring& ring() const { return *ring_; }
   const Retained& retained() const { return retained_; }
-  const Engine& engine() const { return *engine_; }
-  // Sequences given out since Open() are above it, those of before are not (1.2).
+  // Sequences given out since this log was opened are above it, those of before are not (1.2).
   uint64_t begun_after() const { return begun_after_; }
 
-  // Called once after each commit that made the ring grow, on the log thread.
+  // Called once after each Work() that made the ring grow, on the log thread.
   void AddListener(std::function<void()> listener);
-  // Called by Submit(), on its thread, when an empty queue is no longer empty, and by Close().
+  // Called by Submit(), on its thread, when an empty queue is no longer empty, by Close(), and
+  // whenever else there is something for Work() to do.
   void SetWaker(std::function<void()> waker);
 
   // Called once, on the log thread, when the engine has failed for good. The process is to end:
@@ -92,30 +88,27 @@ class Log {
   Status Submit(LogBatch batch, LogCompletion done);
   // From now on Submit() refuses; what was taken is still committed (6.5).
   void Close();
+  // Everything that was taken is answered.
+  virtual bool Idle() const = 0;
 
   // OK, or why no entry is taken now.
   Status Ready() const;
 
+  // Calls `done` when the ring holds every entry that was committed, by whichever backend, before
+  // this call: here, or on the log thread. kUnavailable when that cannot be found out.
+  virtual void AwaitHead(std::function<void(Status)> done) { done({}); }
+
   // Does what there is to do now, for some milliseconds at most beside the commit itself. True:
   // call again at once; else when the waker is called, and within kWorkIntervalMs.
   static constexpr uint64_t kWorkIntervalMs = 1000;
-  bool Work(uint64_t wall_ms, uint64_t mono_ms);
+  virtual bool Work(uint64_t wall_ms, uint64_t mono_ms) = 0;
   // When Work() was called last: long ago means that a commit hangs. Any thread.
   uint64_t worked_mono_ms() const { return worked_mono_ms_.load(std::memory_order_relaxed); }
 
-  // The parts of it. Commits what waits, up to `commit_bytes_max`. True when there was something.
-  bool CommitOnce(uint64_t now_ms);
-  // Lets go what is too old in ring, idempotency index and retained set; asks an engine that was
-  // unavailable whether it works again.
-  void Expire(uint64_t now_ms);
-  // Has the engine let go what ring and retained set no longer hold, one step of it, and do what
-  // its commits have left for later. True: more is to do.
-  bool Maintain();
-
   Statistics Stats() const;
+  virtual Engine::Statistics EngineStats() const = 0;
 
- private:
-  class Refill;
+ protected:
   struct Job {
     LogBatch batch;
     LogCompletion done;
@@ -125,45 +118,41 @@ class Log {
         duplicates{0}, conflicts{0}, refused{0}, dedupe_keys{0}, dedupe_evicted{0},
         upkeep_failed{0};
   };
+  static void Bump(std::atomic<uint64_t>& counter, uint64_t by = 1) {
+    counter.fetch_add(by, std::memory_order_relaxed);
+  }
+  // Views of an entry that we have encoded, or that the engine gives back.
+  static EntryView ViewOf(std::string_view entry);
 
-  Log(const Options& options, std::unique_ptr<Engine> engine);
-  void TakeJobs();
-  void Sequence(Job& job, uint64_t now_ms);
-  void Prefetch(const LogBatch& batch, size_t i) const;
-  uint64_t TimeAsOf(uint64_t as_of_ms, std::string_view entry, uint64_t now_ms) const;
-  void SequenceOne(Job& job, std::span<char> entry, const LogBatch::Item& item, uint64_t now_ms);
-  Status CommitFresh();
-  void Abandon(const Error& error, uint64_t sequence_before);
-  void AppendCommitted();
+  explicit Log(const Options& options);
+  void StartRing(Cursor floor, Cursor log_start);
+  // Moves jobs from the queue to the end of `jobs`, one at least and up to so many bytes.
+  void TakeJobs(size_t bytes_max, std::vector<Job>& jobs);
+  void Append(const CommitEntry& entry);
+  void ExpireMemory(uint64_t now_ms);
   void TrimDedupe();
-  void Complete();
-  void Probe();
-  void OnEngineError(const Error& error);
+  void TellListeners();
+  void Wake() const;
+  // What is left in `jobs` and in the queue is answered with why nothing more happens to it.
+  void RefuseRest(std::vector<Job>& jobs);
   void SetReady(Status ready);
+  void SetWorked(uint64_t mono_ms) { worked_mono_ms_.store(mono_ms, std::memory_order_relaxed); }
+  // The end: Submit() refuses, and the process is told.
+  void Fatal(const Error& error);
+  bool QueueEmpty() const;
 
   const Options options_;
   const EntryHasher hasher_;
-  const std::unique_ptr<Engine> engine_;
   std::unique_ptr<Ring> ring_;
   uint64_t begun_after_ = 0;
   Retained retained_;
+  Dedupe dedupe_;  // the log thread's
+  Counters counters_;
+
+ private:
   std::vector<std::function<void()>> listeners_;
   std::function<void()> waker_;
   std::function<void(const Error&)> on_fatal_;
-
-  // The log thread's alone; the vectors keep their room from commit to commit.
-  Dedupe dedupe_;
-  uint64_t sequence_ = 0;             // the last one given out
-  std::optional<Error> unavailable_;  // what the engine said, until a probe succeeds
-  bool dead_ = false;
-  bool upkeep_due_ = true;
-  uint64_t retained_before_ms_ = 0;
-  std::optional<uint64_t> expired_mono_ms_;
-  std::vector<Job> jobs_;
-  std::vector<CommitEntry> fresh_;
-  size_t fresh_keys_ = 0;  // of fresh_, how many went into dedupe_
-  // Results refused as conflicts, and the sequence of the entry they are in conflict with.
-  std::vector<std::pair<Result<Ack>*, uint64_t>> conflicts_;
 
   mutable std::mutex mutex_;  // guards what follows
   std::deque<Job> queue_;
@@ -173,7 +162,6 @@ class Log {
   Status ready_;  // why it would be in vain now
 
   std::atomic<uint64_t> worked_mono_ms_{0};
-  Counters counters_;
 };
 
 }  // namespace galaxy::push

@@ -5,7 +5,7 @@ namespace galaxy::push {
 LogOnLoop::LogOnLoop(Loop& loop, Log& log, Options options)
     : loop_(loop), log_(log), options_(options) {
   log_.SetWaker([this] { Wake(); });
-  ArmExpire();
+  ArmInterval();
 }
 
 LogOnLoop::~LogOnLoop() {
@@ -28,16 +28,13 @@ void LogOnLoop::Wake() {
 void LogOnLoop::Commit() {
   scheduled_ = false;
   // What did not fit waits for another commit: nobody wakes us for a queue that was not empty.
-  bool committed = log_.CommitOnce(loop_.clock().WallMs());
-  bool more = log_.Maintain();
-  if (committed || more) Wake();
+  if (log_.Work(loop_.clock().WallMs(), loop_.clock().MonoMs())) Wake();
 }
 
-void LogOnLoop::ArmExpire() {
-  expire_ = loop_.RunAfter(Log::kWorkIntervalMs, [this] {
-    log_.Expire(loop_.clock().WallMs());
+void LogOnLoop::ArmInterval() {
+  interval_ = loop_.RunAfter(Log::kWorkIntervalMs, [this] {
     Wake();
-    ArmExpire();
+    ArmInterval();
   });
 }
 

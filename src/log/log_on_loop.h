@@ -27,7 +27,7 @@ class LogOnLoop {
  private:
   void Wake();
   void Commit();
-  void ArmExpire();
+  void ArmInterval();
 
   Loop& loop_;
   Log& log_;
@@ -35,7 +35,7 @@ class LogOnLoop {
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   bool scheduled_ = false;
   Timer commit_;
-  Timer expire_;
+  Timer interval_;
 };
 
 }  // namespace galaxy::push

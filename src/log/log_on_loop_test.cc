@@ -1,4 +1,5 @@
 #include "log/log_on_loop.h"
+#include "log/local_log.h"
 
 #include <gtest/gtest.h>
 
@@ -26,8 +27,8 @@ struct OnLoop : testing::Test {
 
   FakeClock clock;
   Loop loop{clock};
-  std::unique_ptr<Log> log =
-      std::move(*Log::Open({}, std::make_unique<MemoryEngine>(), clock.WallMs()));
+  std::unique_ptr<LocalLog> log =
+      std::move(*LocalLog::Open({}, std::make_unique<MemoryEngine>(), clock.WallMs()));
   int acknowledged = 0, refused = 0;
 };
 

@@ -11,7 +11,7 @@
 #include <sstream>
 
 #include "event/wire.h"
-#include "log/log.h"
+#include "log/local_log.h"
 #include "log/log_writer.h"
 #include "log/sqlite_engine.h"
 #include "storage/folder_lock.h"
@@ -125,8 +125,8 @@ class LogRepair : public testing::Test {
   }
   // What a gateway is told that resumes at `cursor`.
   Ring::Match Match(Cursor cursor) {
-    auto log = Log::Open({}, std::make_unique<SqliteEngine>(SqliteEngine::Options{.dir = dir_}),
-                         kNowMs + 61'000);
+    auto log = LocalLog::Open(
+        {}, std::make_unique<SqliteEngine>(SqliteEngine::Options{.dir = dir_}), kNowMs + 61'000);
     EXPECT_TRUE(log) << log.error().message;
     return log ? (*log)->ring().Find(cursor).match : Ring::Match::kUnknown;
   }

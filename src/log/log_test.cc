@@ -1,4 +1,4 @@
-#include "log/log.h"
+#include "log/local_log.h"
 
 #include <gtest/gtest.h>
 
@@ -27,7 +27,7 @@ struct Fixture {
   // As a process does that is started again, with the disk as it is.
   void Restart() {
     log.reset();
-    log = std::move(*Log::Open(options_, std::make_unique<FakeEngine>(disk), now_ms));
+    log = std::move(*LocalLog::Open(options_, std::make_unique<FakeEngine>(disk), now_ms));
   }
 
   static EntryView Event(std::string_view id, std::string_view payload = "{}",
@@ -79,7 +79,7 @@ struct Fixture {
   Log::Options options_;
   FakeDisk disk;
   uint64_t now_ms = kNowMs;
-  std::unique_ptr<Log> log;
+  std::unique_ptr<LocalLog> log;
   Status last_status;
 };
 
@@ -112,12 +112,12 @@ TEST(Log, ARestartGoesOnAboveTheTimeOfItsStart) {
 
 TEST(Log, AMemoryEngineStartsANewLogThatSortsAfterTheOld) {
   // semantics.md 1.2
-  auto first = std::move(*Log::Open({}, std::make_unique<MemoryEngine>(), kNowMs));
+  auto first = std::move(*LocalLog::Open({}, std::make_unique<MemoryEngine>(), kNowMs));
   LogBatch batch(first->hasher());
   for (int i = 0; i < 1000; ++i) batch.AddEvent(Fixture::Event(""));
   ASSERT_TRUE(first->Submit(std::move(batch), [](const LogBatch&) {}));
   first->CommitOnce(kNowMs);
-  auto second = std::move(*Log::Open({}, std::make_unique<MemoryEngine>(), kNowMs + 1));
+  auto second = std::move(*LocalLog::Open({}, std::make_unique<MemoryEngine>(), kNowMs + 1));
   EXPECT_GT(second->ring().head(), first->ring().head());
   EXPECT_EQ(second->ring().Find(first->ring().head()).match, Ring::Match::kUnknown);
 }

@@ -1,4 +1,5 @@
 #include "log/log_thread.h"
+#include "log/local_log.h"
 
 #include <gtest/gtest.h>
 
@@ -14,7 +15,7 @@ namespace galaxy::push {
 namespace {
 
 std::unique_ptr<Log> OpenLog(const Clock& clock) {
-  return std::move(*Log::Open({}, std::make_unique<MemoryEngine>(), clock.WallMs()));
+  return std::move(*LocalLog::Open({}, std::make_unique<MemoryEngine>(), clock.WallMs()));
 }
 
 LogBatch OneEvent(const Log& log, const std::string& id) {
