@@ -7,6 +7,8 @@
 #include <cstring>
 #include <optional>
 
+#include "base/ids.h"
+
 namespace galaxy::push {
 namespace {
 
@@ -58,6 +60,13 @@ uint32_t Crc32(std::string_view bytes) {
   }
   for (; at != end; ++at) crc = crc >> 8 ^ kTables[0][(crc ^ static_cast<uint8_t>(*at)) & 0xFF];
   return ~crc;
+}
+
+uint16_t PartitionOfEntry(const EntryView& entry) {
+  if (entry.type != EntryType::kEvent || entry.user_id.starts_with(kReservedUserPrefix)) {
+    return kEveryPartition;
+  }
+  return static_cast<uint16_t>(PartitionOf(entry.user_id));
 }
 
 Result<PartitionSet> PartitionSet::Parse(std::string_view text, std::string_view field) {

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "event/entry.h"
 
 namespace galaxy::push {
 
@@ -21,6 +22,11 @@ inline constexpr unsigned kPartitions = 256;
 uint32_t Crc32(std::string_view bytes);
 inline unsigned PartitionOf(std::string_view user_id) { return Crc32(user_id) % kPartitions; }
 
+// What an entry has instead of a partition when it is for everybody: invalidations, canaries and
+// whatever else is published for users of ours (docs/semantics.md 4.11).
+inline constexpr uint16_t kEveryPartition = kPartitions;
+uint16_t PartitionOfEntry(const EntryView& entry);
+
 // PartitionSet is some of the partitions, as in `0-63,128,200-255`. A value; all of them unless
 // told otherwise.
 class PartitionSet {
@@ -35,6 +41,8 @@ class PartitionSet {
   static Result<PartitionSet> Parse(std::string_view text, std::string_view field);
 
   bool Has(unsigned partition) const { return partition < kPartitions && bits_[partition]; }
+  // Whether an entry of that partition belongs here, kEveryPartition included.
+  bool Takes(uint16_t partition) const { return partition >= kPartitions || bits_[partition]; }
   bool HasUser(std::string_view user_id) const { return bits_[PartitionOf(user_id)]; }
   bool all() const { return bits_.all(); }
   size_t size() const { return bits_.count(); }

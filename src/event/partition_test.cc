@@ -114,5 +114,18 @@ TEST(PartitionSet, RefusesWhatIsNoListAndNamesFieldAndLimit) {
             "--partitions: the list has 1025 bytes, the limit is 1024");
 }
 
+TEST(PartitionOfEntry, InvalidationsAndCanariesAreForEverybody) {
+  auto of = [](EntryType type, std::string_view user) {
+    return PartitionOfEntry({.type = type, .user_id = user});
+  };
+  EXPECT_EQ(of(EntryType::kEvent, "alice"), 71);
+  EXPECT_EQ(of(EntryType::kInvalidation, "alice"), kEveryPartition);
+  EXPECT_EQ(of(EntryType::kEvent, "galaxy:canary"), kEveryPartition);
+  EXPECT_EQ(of(EntryType::kNone, ""), kEveryPartition);
+  PartitionSet none_of_these = *PartitionSet::Parse("0", "partitions");
+  EXPECT_TRUE(none_of_these.Takes(kEveryPartition));
+  EXPECT_FALSE(none_of_these.Takes(71));
+}
+
 }  // namespace
 }  // namespace galaxy::push

@@ -55,6 +55,7 @@ class LogBatch {
     size_t end;  // of its bytes in wire_
     EntryType type;
     bool idempotent;
+    uint16_t partition;
     EntryDigest digest;
     uint64_t as_of_ms = 0;
   };

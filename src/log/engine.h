@@ -8,6 +8,7 @@
 #include "base/histogram.h"
 #include "event/cursor.h"
 #include "event/entry.h"
+#include "event/partition.h"
 
 namespace galaxy::push {
 
@@ -16,6 +17,7 @@ struct CommitEntry {
   EntryType type = EntryType::kEvent;
   Cursor cursor;
   std::string_view entry;
+  uint16_t partition = kEveryPartition;  // of no matter to an engine, and not set by one
 };
 
 // Engine makes the log durable, or does not (memory). The order, the ring, idempotency and the

@@ -16,9 +16,9 @@ class LocalLog::Refill final : public Engine::Recovery {
     log_.retained_.Add(entry.cursor, ViewOf(entry.entry), entry.entry);
   }
   void OnEntry(const CommitEntry& entry) override {
-    log_.ring_->Append(entry.entry, entry.cursor);
-    if (entry.type != EntryType::kEvent) return;
+    if (entry.type != EntryType::kEvent) return log_.ring_->Append(entry.entry, entry.cursor);
     EntryView view = ViewOf(entry.entry);
+    log_.ring_->Append(entry.entry, entry.cursor, PartitionOfEntry(view));
     if (!view.event_id.empty()) log_.dedupe_.Add(log_.hasher_.Digest(view), entry.cursor);
   }
 
@@ -161,7 +161,7 @@ void LocalLog::SequenceOne(Job& job, std::span<char> entry, const LogBatch::Item
   }
   ++sequence_;
   PatchCursor(entry, cursor);
-  fresh_.push_back({item.type, cursor, {entry.data(), entry.size()}});
+  fresh_.push_back({item.type, cursor, {entry.data(), entry.size()}, item.partition});
   job.batch.results_.emplace_back(Ack{cursor, false});
 }
 

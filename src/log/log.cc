@@ -134,7 +134,7 @@ void Log::Append(const CommitEntry& entry) {
     retained_.Add(entry.cursor, ViewOf(entry.entry), entry.entry);
     Bump(counters_.invalidations);
   }
-  ring_->Append(entry.entry, entry.cursor);
+  ring_->Append(entry.entry, entry.cursor, entry.partition);
 }
 
 void Log::ExpireMemory(uint64_t now_ms) {

@@ -178,6 +178,27 @@ TEST(Log, AnInvalidationMayBeAsOfAnEarlierTime) {
   EXPECT_EQ(f.log->retained().TimeOf(f.Invalidation("eve")), std::nullopt);
 }
 
+// alice is in partition 71, bob in 64.
+TEST(Log, EntriesKeepTheirPartitionFromPublishingAndThroughARestart) {
+  Fixture f;
+  f.Publish({f.Event("1", "{}", "alice"), f.Event("2", "{}", "bob"), f.Invalidation("bob"),
+             f.Event("", "{}", "galaxy:canary")});
+  PartitionSet half = *PartitionSet::Parse("65-192", "partitions");
+  auto read = [&] {
+    Ring::Position position = f.log->ring().Begin();
+    std::string users;
+    size_t scan_left = 100;
+    while (f.log->ring().PassTo(half, position, scan_left) == Ring::State::kData) {
+      Ring::Chunk chunk = f.log->ring().ReadRun(half, position, 1);
+      users += std::string(DecodePushEvent(EntryMessage(chunk.bytes.bytes))->user_id) + ' ';
+    }
+    return users;
+  };
+  EXPECT_EQ(read(), "alice bob galaxy:canary ");
+  f.Restart();
+  EXPECT_EQ(read(), "alice bob galaxy:canary ");
+}
+
 TEST(Log, IsAcknowledgedOnlyWhenCommittedAndThenInTheRing) {
   // semantics.md 2.1
   Fixture f;

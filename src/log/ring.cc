@@ -18,9 +18,9 @@ size_t SegmentBytes(const Ring::Options& options) {
   return std::max(bytes, kSegmentBytesMin) / 16 * 16;
 }
 
-uint32_t TagFor(std::string_view opaque) {
+uint16_t TagFor(std::string_view opaque) {
   if (opaque.empty()) return 0;
-  return static_cast<uint32_t>(std::hash<std::string_view>{}(opaque)) | 1;
+  return static_cast<uint16_t>(std::hash<std::string_view>{}(opaque) | 1);
 }
 
 std::string_view CursorText(std::string_view entry) {
@@ -44,13 +44,14 @@ Ring::~Ring() = default;
 
 // --- the writer
 
-void Ring::Append(std::string_view entry, Cursor cursor, std::string_view opaque) {
+void Ring::Append(std::string_view entry, Cursor cursor, uint16_t partition,
+                  std::string_view opaque) {
   CHECK(cursor.sequence > last_.sequence);
   if (!tail_->Fits(entry.size(), cursor)) AddSegment(entry.size(), cursor);
   // Before the entry is published, so that nobody who has read it finds a negative lag.
   ordinal_.fetch_add(1, std::memory_order_relaxed);
   stream_bytes_.fetch_add(entry.size(), std::memory_order_relaxed);
-  tail_->Append(entry, cursor, TagFor(opaque));
+  tail_->Append(entry, cursor, partition, TagFor(opaque));
   last_ = cursor;
   PublishHead(cursor);
 }
@@ -251,12 +252,47 @@ Ring::Chunk Ring::Read(Position& position, size_t bytes_max) const {
   if (state != State::kData) return {state, 0, {}};
   const RingSegment& segment = *position.segment_;
   uint32_t index = position.index_;
-  uint32_t count = segment.CountFitting(index, segment.published().entries, bytes_max);
+  return Take(position, segment.CountFitting(index, segment.published().entries, bytes_max));
+}
+
+Ring::Chunk Ring::Take(Position& position, uint32_t count) {
+  const RingSegment& segment = *position.segment_;
+  uint32_t index = position.index_;
   position.index_ = index + count;
   position.after_ = segment.CursorOf(position.index_ - 1);
-  return {state, count,
+  return {State::kData, count,
           Slice{position.segment_,
                 segment.Bytes(segment.BeginOf(index), segment.EndOf(position.index_ - 1))}};
+}
+
+Ring::State Ring::PassTo(const PartitionSet& partitions, Position& position,
+                         size_t& scan_left) const {
+  for (;;) {
+    State state = Advance(position);
+    if (state != State::kData) return state;
+    const RingSegment& segment = *position.segment_;
+    uint32_t index = position.index_;
+    size_t entries = std::min<size_t>(segment.published().entries, index + scan_left);
+    uint32_t end = static_cast<uint32_t>(entries);
+    uint32_t found = segment.FirstOf(partitions, index, end);
+    scan_left -= found - index;
+    position.index_ = found;
+    position.after_ = segment.CursorBefore(found);
+    if (found < end) return State::kData;
+    if (scan_left == 0) return State::kPassed;
+  }
+}
+
+Ring::Chunk Ring::ReadRun(const PartitionSet& partitions, Position& position,
+                          size_t bytes_max) const {
+  State state = Advance(position);
+  if (state != State::kData) return {state, 0, {}};
+  const RingSegment& segment = *position.segment_;
+  uint32_t index = position.index_;
+  uint32_t fitting = segment.CountFitting(index, segment.published().entries, bytes_max);
+  uint32_t end = segment.FirstNotOf(partitions, index, index + fitting);
+  if (end == index) return {State::kPassed, 0, {}};
+  return Take(position, end - index);
 }
 
 Ring::Item Ring::Next(Position& position) const {

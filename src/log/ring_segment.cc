@@ -61,13 +61,14 @@ bool RingSegment::Fits(size_t entry_bytes, Cursor cursor) const {
          FitsTime(cursor.time_ms, base_.time_ms);
 }
 
-void RingSegment::Append(std::string_view entry, Cursor cursor, uint32_t tag) {
+void RingSegment::Append(std::string_view entry, Cursor cursor, uint16_t partition, uint16_t tag) {
   std::memcpy(buffer_.get() + used_.bytes, entry.data(), entry.size());
   used_.bytes += static_cast<uint32_t>(entry.size());
   *(records_end_ - 1 - used_.entries) = {
       .end = used_.bytes,
       .sequence_delta = static_cast<uint32_t>(cursor.sequence - base_.sequence),
       .time_delta = static_cast<int32_t>(static_cast<int64_t>(cursor.time_ms - base_.time_ms)),
+      .partition = partition,
       .tag = tag};
   ++used_.entries;
   if (cursor.time_ms > time_ms_max()) {
@@ -120,6 +121,18 @@ uint32_t RingSegment::CountFitting(uint32_t index, uint32_t entries, size_t byte
     }
   }
   return low - index;
+}
+
+uint32_t RingSegment::FirstOf(const PartitionSet& partitions, uint32_t index,
+                              uint32_t entries) const {
+  while (index < entries && !partitions.Takes(RecordOf(index).partition)) ++index;
+  return index;
+}
+
+uint32_t RingSegment::FirstNotOf(const PartitionSet& partitions, uint32_t index,
+                                 uint32_t entries) const {
+  while (index < entries && partitions.Takes(RecordOf(index).partition)) ++index;
+  return index;
 }
 
 }  // namespace galaxy::push

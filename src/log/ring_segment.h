@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "event/cursor.h"
+#include "event/partition.h"
 
 namespace galaxy::push {
 
@@ -57,7 +58,7 @@ class RingSegment {
 
   // --- the writer
   bool Fits(size_t entry_bytes, Cursor cursor) const;
-  void Append(std::string_view entry, Cursor cursor, uint32_t tag);
+  void Append(std::string_view entry, Cursor cursor, uint16_t partition, uint16_t tag);
   // Nothing is appended any more; `next` may be empty.
   void Seal(std::weak_ptr<RingSegment> next);
 
@@ -75,7 +76,7 @@ class RingSegment {
   // Of published entries only. BeginOf() also of the one behind the last.
   uint32_t BeginOf(uint32_t index) const { return index == 0 ? 0 : RecordOf(index - 1).end; }
   uint32_t EndOf(uint32_t index) const { return RecordOf(index).end; }
-  uint32_t TagOf(uint32_t index) const { return RecordOf(index).tag; }
+  uint16_t TagOf(uint32_t index) const { return RecordOf(index).tag; }
   Cursor CursorOf(uint32_t index) const;
   Cursor CursorBefore(uint32_t index) const {
     return index == 0 ? origin_.before : CursorOf(index - 1);
@@ -89,13 +90,18 @@ class RingSegment {
   uint32_t LowerBound(uint64_t sequence, uint32_t entries) const;
   // How many entries from `index` on fit in `bytes_max`, at least one. Requires index < entries.
   uint32_t CountFitting(uint32_t index, uint32_t entries, size_t bytes_max) const;
+  // The first entry from `index` on that belongs to `partitions`, or that does not; `entries` when
+  // there is none before it. About a nanosecond an entry.
+  uint32_t FirstOf(const PartitionSet& partitions, uint32_t index, uint32_t entries) const;
+  uint32_t FirstNotOf(const PartitionSet& partitions, uint32_t index, uint32_t entries) const;
 
  private:
   struct Record {
     uint32_t end;
     uint32_t sequence_delta;  // to base_
     int32_t time_delta;
-    uint32_t tag;
+    uint16_t partition;
+    uint16_t tag;
   };
   static_assert(sizeof(Record) == 16);
 

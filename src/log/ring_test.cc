@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
 #include <string>
 #include <vector>
 
@@ -327,7 +328,7 @@ TEST(Ring, OpaqueCursorsAreFoundByTheirText) {
         {.type = EntryType::kEvent, .user_id = "u", .payload = payload, .cursor = cursor}, bytes);
     return bytes;
   };
-  for (uint64_t n = 1; n <= 500; ++n) ring.Append(entry(n), {n, n}, text(n));
+  for (uint64_t n = 1; n <= 500; ++n) ring.Append(entry(n), {n, n}, kEveryPartition, text(n));
   uint64_t floor = ring.floor().sequence;
   ASSERT_GT(floor, 0u);
   for (uint64_t n : {floor, floor + 1, uint64_t{499}, uint64_t{500}}) {
@@ -341,6 +342,76 @@ TEST(Ring, OpaqueCursorsAreFoundByTheirText) {
   ring.Clear({600, 600}, {600, 600}, "new head");
   EXPECT_EQ(ring.FindOpaque("new head").match, Match::kFound);
   EXPECT_EQ(ring.FindOpaque(text(500)).match, Match::kUnknown);
+}
+
+// What a reader of some partitions gets from `position` on, to the end.
+std::string ReadPartitions(const Ring& ring, const PartitionSet& set, Ring::Position position,
+                           size_t bytes_max, size_t scan_max) {
+  std::string all;
+  for (;;) {
+    size_t scan_left = scan_max;
+    State state = ring.PassTo(set, position, scan_left);
+    if (state == State::kPassed) {
+      EXPECT_EQ(scan_left, 0u);
+      continue;
+    }
+    if (state != State::kData) return all;
+    Ring::Chunk chunk = ring.ReadRun(set, position, bytes_max);
+    EXPECT_GT(chunk.entries, 0u);
+    if (chunk.entries > 1) {
+      EXPECT_LE(chunk.bytes.size(), bytes_max);
+    }
+    all += chunk.bytes.bytes;
+  }
+}
+
+TEST(Ring, AReaderOfSomePartitionsGetsThoseAndWhatIsForEverybodyInOrder) {
+  std::mt19937_64 random(6);
+  for (const char* text : {"0", "0-127", "3,5-9,255", "1-255", "0-255"}) {
+    Fixture f({.bytes_max = 1 << 20, .segment_bytes = 4096});
+    PartitionSet set = *PartitionSet::Parse(text, "partitions");
+    Ring::Position begin = f.ring.Begin();
+    std::string expected;
+    for (uint64_t n = 1; n <= 3'000; ++n) {
+      auto partition = static_cast<uint16_t>(random() % (n % 3 == 0 ? kPartitions + 1 : 4));
+      std::string entry = Entry(n, random() % 200);
+      f.ring.Append(entry, Fixture::At(n), partition);
+      if (partition == kEveryPartition || set.Has(partition)) expected += entry;
+    }
+    EXPECT_EQ(ReadPartitions(f.ring, set, begin, 1000, 1'000'000), expected) << text;
+    EXPECT_EQ(ReadPartitions(f.ring, set, begin, 1, 7), expected) << text;
+  }
+}
+
+// Where nothing is for it, a reader still moves on, by bounded steps.
+TEST(Ring, AReaderOfSomePartitionsMovesOverTheOthers) {
+  Fixture f(kSmall);
+  PartitionSet set = *PartitionSet::Parse("7", "partitions");
+  Ring::Position position = f.ring.Begin();
+  for (uint64_t n = 1; n <= 100; ++n) f.ring.Append(Entry(n), Fixture::At(n), 8);
+  size_t scan_left = 60;
+  EXPECT_EQ(f.ring.PassTo(set, position, scan_left), State::kPassed);
+  EXPECT_EQ(position.after(), Fixture::At(60));
+  EXPECT_EQ(f.ring.ReadRun(set, position, 1000).state, State::kPassed);
+  scan_left = 60;
+  EXPECT_EQ(f.ring.PassTo(set, position, scan_left), State::kCaughtUp);
+  EXPECT_EQ(scan_left, 20u);
+  EXPECT_EQ(position.after(), f.ring.head());
+  EXPECT_EQ(f.ring.LagOf(position).entries, 0u);
+  f.ring.Append(Entry(101), Fixture::At(101), 7);
+  EXPECT_EQ(f.ring.PassTo(set, position, scan_left), State::kData);
+  EXPECT_EQ(position.after(), Fixture::At(100));
+  EXPECT_EQ(f.ring.ReadRun(set, position, 1000).bytes.bytes, Entry(101));
+}
+
+// semantics.md 4.6
+TEST(Ring, AReaderOfSomePartitionsIsOverrunByTheOthers) {
+  Fixture f(kSmall);
+  PartitionSet set = *PartitionSet::Parse("7", "partitions");
+  Ring::Position position = f.ring.Begin();
+  for (uint64_t n = 1; n <= 2'000; ++n) f.ring.Append(Entry(n), Fixture::At(n), 8);
+  size_t scan_left = 10'000;
+  EXPECT_EQ(f.ring.PassTo(set, position, scan_left), State::kOverrun);
 }
 
 }  // namespace
