@@ -199,6 +199,7 @@ std::string Backend::SubscriptionsJson() const {
     AppendJsonString(row.peer, out);
     out += R"(,"connected_ms":)" + std::to_string(row.connected_wall_ms);
     out += R"(,"cursor":")" + row.written.Format() + '"';
+    out += R"(,"partitions":")" + row.partitions.Format() + '"';
     out += R"(,"lag_entries":)" + std::to_string(row.lag_entries);
     out += R"(,"lag_bytes":)" + std::to_string(row.lag_bytes);
     out += R"(,"lag_ms":)" + std::to_string(row.lag_ms) + '}';

@@ -29,6 +29,11 @@ Status ReadMetadata(const Metadata& metadata, SubscribeRequest& request) {
     if (!ms) return std::unexpected(ms.error());
     request.since_ms = *ms;
   }
+  if (std::optional<std::string_view> asked = metadata.Get("push-partitions")) {
+    Result<PartitionSet> set = PartitionSet::Parse(*asked, "push-partitions");
+    if (!set) return std::unexpected(set.error());
+    request.partitions = *set;
+  }
   return {};
 }
 
@@ -46,6 +51,7 @@ Metadata SubscriptionMetadata(const Subscription& subscription, uint64_t canary_
   metadata.Add("push-invalidations", decision.invalidations_complete ? "complete" : "unknown");
   metadata.Add("push-generation", std::to_string(subscription.generation()));
   metadata.Add("push-canary-ms", std::to_string(canary_ms));
+  metadata.Add("push-partitions", decision.partitions.Format());
   return metadata;
 }
 
@@ -127,6 +133,9 @@ BodySource::State PushStream::Pull(size_t bytes_max, SliceList& out) {
   switch (subscription_->Pull(bytes_max, NowMs(), out)) {
     case Subscription::Pulled::kMore:
       return State::kMore;
+    case Subscription::Pulled::kPause:
+      Resume();
+      return State::kWait;
     case Subscription::Pulled::kWait:
       if (service_.draining_) Later(&PushStream::EndIfDrained);
       return State::kWait;
@@ -147,8 +156,17 @@ void PushStream::Later(void (PushStream::*what)()) {
   });
 }
 
+// After whatever else the loop has to do.
+void PushStream::Resume() {
+  service_.loop_.Post([self = handle_.ref()] {
+    PushStream* stream = self.get();
+    if (stream != nullptr && !stream->finished_) stream->call_.Wake();
+  });
+}
+
 void PushStream::OnGrowth(uint64_t now_ms) {
-  if (subscription_->OnGrowth(now_ms)) call_.Wake();
+  if (subscription_->OnGrowth(now_ms)) return call_.Wake();
+  if (service_.draining_) EndIfDrained();  // what came may have been passed over
 }
 
 void PushStream::End(Code cause, bool now) {

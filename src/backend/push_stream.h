@@ -46,6 +46,7 @@ class PushStream final : public GrpcCallHandler, private BodySource {
   void Begin(std::shared_ptr<Subscription> subscription);
   void Later(void (PushStream::*what)());
   void EndOverrun() { End(Code::kOverrun); }
+  void Resume();
   void Finish();
   uint64_t NowMs() const;
 

@@ -88,7 +88,7 @@ Status CheckSubscribeRequest(const SubscribeRequest& request) {
 }
 
 ResumeDecision DecideResume(const Ring& ring, const SubscribeRequest& request) {
-  ResumeDecision decision;
+  ResumeDecision decision{.partitions = request.partitions};
   if (request.cursor.empty()) {
     StartAtHead(ring, decision);
   } else {

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "event/cursor.h"
+#include "event/partition.h"
 #include "log/ring.h"
 
 namespace galaxy::push {
@@ -17,6 +18,7 @@ struct SubscribeRequest {
   std::string cursor;                // empty: none
   bool invalidations_all = false;    // metadata `push-invalidations: all` (docs/semantics.md 4.3)
   std::optional<uint64_t> since_ms;  // metadata `push-since` (4.10)
+  PartitionSet partitions;           // metadata `push-partitions` (4.11): all, or those
   std::string peer;
 };
 
@@ -38,6 +40,7 @@ struct ResumeDecision {
   bool retained_first = false;
   Cursor retained_after;
   Ring::Position position;  // just behind `start`
+  PartitionSet partitions;  // of the events that follow
 };
 
 // Decides by the rules of docs/semantics.md 4.2-4.4 and 4.10. Pure but for the ring, which another

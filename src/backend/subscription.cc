@@ -30,7 +30,8 @@ Subscription::Subscription(const Ring& ring, const Retained& retained, ResumeDec
       retained_left_(decision_.retained_first),
       chunk_after_(decision_.retained_first ? decision_.retained_after : decision_.start),
       chunk_last_(chunk_after_),
-      progress_ms_(now_ms) {}
+      progress_ms_(now_ms),
+      partial_(!decision_.partitions.all()) {}
 
 // A page may be empty: everything retained is behind the start by now.
 bool Subscription::FillFromRetained() {
@@ -45,27 +46,45 @@ bool Subscription::FillFromRetained() {
   return true;
 }
 
-Subscription::Filled Subscription::Fill() {
+// 4.11. Requires that nothing is held and no retained invalidation left.
+Ring::State Subscription::PassOthers(size_t& scan_left) {
+  Ring::State state = ring_.PassTo(decision_.partitions, decision_.position, scan_left);
+  chunk_last_ = decision_.position.after();
+  return state;
+}
+
+Ring::Chunk Subscription::Read(size_t& scan_left) {
+  if (!partial_) {
+    chunk_after_ = decision_.position.after();
+    return ring_.Read(decision_.position, kChunkBytes);
+  }
+  Ring::State state = PassOthers(scan_left);
+  chunk_after_ = decision_.position.after();
+  if (state != Ring::State::kData) return {state, 0, {}};
+  return ring_.ReadRun(decision_.partitions, decision_.position, kChunkBytes);
+}
+
+Ring::State Subscription::Fill(size_t& scan_left) {
   offset_ = 0;
   chunk_ = {};
-  if (FillFromRetained()) return Filled::kBytes;
-  chunk_after_ = decision_.position.after();
-  Ring::Chunk chunk = ring_.Read(decision_.position, kChunkBytes);
-  if (chunk.state == Ring::State::kOverrun) return Filled::kOverrun;
+  if (FillFromRetained()) return Ring::State::kData;
+  Ring::Chunk chunk = Read(scan_left);
+  if (chunk.state == Ring::State::kOverrun) return chunk.state;
   chunk_last_ = decision_.position.after();
-  if (chunk.state == Ring::State::kCaughtUp) return Filled::kNothing;
   chunk_ = std::move(chunk.bytes);
-  return Filled::kBytes;
+  return chunk.state;
 }
 
 Subscription::Pulled Subscription::Pull(size_t bytes_max, uint64_t now_ms, SliceList& out) {
+  size_t scan_left = kScanMax;
   while (bytes_max > 0) {
     if (!holds_bytes()) {
       if (silenced_) return Pulled::kOver;  // 5.1: nothing further begins
-      Filled filled = Fill();
-      if (filled == Filled::kOverrun) return Pulled::kOverrun;
-      caught_up_ = filled == Filled::kNothing;
+      Ring::State state = Fill(scan_left);
+      if (state == Ring::State::kOverrun) return Pulled::kOverrun;
+      caught_up_ = state == Ring::State::kCaughtUp;
       if (caught_up_) return Pulled::kWait;
+      if (state == Ring::State::kPassed) return Pulled::kPause;
     }
     size_t n = std::min(bytes_max, chunk_.size() - offset_);
     out.push_back(chunk_.Sub(offset_, n));
@@ -112,6 +131,8 @@ Cursor Subscription::written() const {
 
 bool Subscription::OnGrowth(uint64_t now_ms) {
   if (!caught_up_ || silenced_) return false;
+  size_t scan_left = kScanMax;
+  if (partial_ && PassOthers(scan_left) == Ring::State::kCaughtUp) return false;
   caught_up_ = false;
   progress_ms_ = now_ms;  // the wait begins here
   return true;
@@ -122,6 +143,10 @@ bool Subscription::Reached(Cursor head) const {
 }
 
 bool Subscription::Slow(uint64_t now_ms, uint64_t slow_ms, size_t queued_bytes) {
+  if (partial_ && !silenced_ && !holds_bytes() && !retained_left_) {
+    size_t scan_left = kScanMax;
+    PassOthers(scan_left);  // what is not for this peer keeps nobody waiting
+  }
   if (queued_bytes == 0 && Reached(ring_.head())) progress_ms_ = now_ms;
   return now_ms >= progress_ms_ + slow_ms;
 }
@@ -131,6 +156,7 @@ SubscriptionInfo Subscription::Info() const {
   Ring::Lag lag = ring_.LagOf(decision_.position);
   Cursor head = ring_.head();
   info.written = written();
+  info.partitions = decision_.partitions;
   info.lag_entries = lag.entries;
   info.lag_bytes = lag.bytes + (chunk_.size() - offset_);
   // While retained invalidations go first, the log itself waits at the start.

@@ -178,7 +178,7 @@ TEST(Log, AnInvalidationMayBeAsOfAnEarlierTime) {
   EXPECT_EQ(f.log->retained().TimeOf(f.Invalidation("eve")), std::nullopt);
 }
 
-// alice is in partition 71, bob in 64.
+// semantics.md 4.11: alice is in partition 71, bob in 64.
 TEST(Log, EntriesKeepTheirPartitionFromPublishingAndThroughARestart) {
   Fixture f;
   f.Publish({f.Event("1", "{}", "alice"), f.Event("2", "{}", "bob"), f.Invalidation("bob"),
