@@ -178,6 +178,11 @@ BackendStats Backend::Stats() const {
           .publish_failed = intake_.entries_failed(),
           .subscriptions = push_.subscriptions().stats(),
           .subscriptions_open = push_.subscriptions().size(),
+          .subscriptions_waiting = push_.admission().waiting(),
+          .admission = push_.admission().stats(),
+          .claims = config_.push.admission.claims != nullptr
+                        ? std::optional(config_.push.admission.claims->Stats())
+                        : std::nullopt,
           .push_wakeups = push_.wakeups(),
           .canaries_published = canary_.published(),
           .canaries_failed = canary_.failed(),

@@ -56,6 +56,10 @@ struct BackendStats {
   uint64_t publish_failed = 0;
   Subscriptions::Statistics subscriptions;
   uint64_t subscriptions_open = 0;
+  uint64_t subscriptions_waiting = 0;
+  SubscriptionAdmission::Statistics admission;
+  // Nothing where this backend is the only one.
+  std::optional<SubscriptionClaims::Statistics> claims;
   uint64_t push_wakeups = 0;
   uint64_t canaries_published = 0;
   uint64_t canaries_failed = 0;

@@ -90,6 +90,12 @@ void CollectSubscriptions(const Backend& backend, const BackendStats& stats, Met
                  {{"cause", std::string(Describe(cause).name)}});
   }
   part.Counter("refused_total", "Subscriptions refused.", stats.subscriptions.refused);
+  part.Gauge("waiting", "Subscriptions that wait for the log's head or their claim.",
+             stats.subscriptions_waiting);
+  for (const auto& [cause, count] : stats.admission.refused) {
+    part.Counter("wait_refused_total", "Subscriptions that waited in vain, by cause.", count,
+                 {{"cause", std::string(Describe(cause).name)}});
+  }
   part.Counter("wakeups_total", "Times the streams were woken.", stats.push_wakeups);
   uint64_t lag_ms = 0;
   uint64_t lag_bytes = 0;
@@ -99,6 +105,23 @@ void CollectSubscriptions(const Backend& backend, const BackendStats& stats, Met
   }
   part.Gauge("lag_max_ms", "Lag of the subscription that is furthest behind.", lag_ms);
   part.Gauge("lag_max_bytes", "Lag of the subscription that is furthest behind.", lag_bytes);
+}
+
+void CollectClaims(const BackendStats& stats, MetricList& out) {
+  if (!stats.claims) return;
+  MetricPart("subscriptions", out)
+      .Histogram("wait_seconds", "How long accepted subscriptions waited for head and claim.",
+                 stats.admission.time);
+  MetricPart part("claims", out);
+  part.Gauge("watching", "1 while the claims of other backends become known here.",
+             stats.claims->watching ? 1 : 0);
+  part.Counter("watches_total", "Times the watch of other backends' claims was begun.",
+               stats.claims->watches_begun);
+  part.Counter("made_total", "Claims of gateway ids made.", stats.claims->claimed);
+  part.Counter("failed_total", "Claims that the store did not take in time.", stats.claims->failed);
+  part.Counter("conflicts_total", "Claims tried again because another one came first.",
+               stats.claims->conflicts);
+  part.Histogram("seconds", "How long a claim took.", stats.claims->claim_time);
 }
 
 void CollectHttp(const HttpStats& http, MetricList& out) {
@@ -139,6 +162,7 @@ void CollectBackendMetrics(const Backend& backend, MetricList& out) {
   CollectRing(stats.ring, out);
   CollectPublish(stats, out);
   CollectSubscriptions(backend, stats, out);
+  CollectClaims(stats, out);
   CollectHttp(stats.http, out);
   MetricPart("roles", out)
       .Counter("refused_total", "Requests of the public port without the role they need.",

@@ -4,6 +4,11 @@
 #include "http/text.h"
 
 namespace galaxy::push {
+namespace {
+
+Error Draining() { return {Code::kDrain, "the backend is shutting down", {}}; }
+
+}  // namespace
 
 PushService::PushService(Loop& loop, Log& log, Options options, std::function<void()> on_accepted)
     : loop_(loop),
@@ -11,12 +16,19 @@ PushService::PushService(Loop& loop, Log& log, Options options, std::function<vo
       options_(options),
       on_accepted_(std::move(on_accepted)),
       subscriptions_(options.subscriptions, log),
+      admission_(loop, options.admission),
       handle_(this) {
+  if (SubscriptionClaims* claims = options_.admission.claims) {
+    claims->SetListener(
+        [this](const Hash& id_hash, uint64_t generation) { OnClaimed(id_hash, generation); });
+  }
   log.AddListener([this] { OnLogGrowth(); });
   sweep_timer_ = loop_.RunAfter(options_.sweep_ms, [this] { Sweep(); });
 }
 
-PushService::~PushService() = default;
+PushService::~PushService() {
+  if (options_.admission.claims != nullptr) options_.admission.claims->SetListener({});
+}
 
 void PushService::AddTo(GrpcRouter& router) {
   router.Add("/galaxy.backend.push.v1.Push/SubscribePush",
@@ -28,16 +40,35 @@ Status PushService::CheckGatewayId(const GrpcServerCall& call, std::string_view 
   return options_.check_id({call.tls_peer(), BearerToken(call.metadata())}, id);
 }
 
-Result<std::shared_ptr<Subscription>> PushService::Accept(const SubscribeRequest& request) {
-  if (!accepting_) return Fail(Code::kDrain, "the backend is shutting down");
+Status PushService::Check(const GrpcServerCall& call, const SubscribeRequest& request) {
+  if (Status may = CheckGatewayId(call, request.gateway_client_id); !may) return may;
+  if (!accepting_) return std::unexpected(Draining());
+  return subscriptions_.Check(request);
+}
+
+Result<std::shared_ptr<Subscription>> PushService::Accept(
+    const SubscribeRequest& request, const SubscriptionAdmission::Admitted& claimed) {
   Result<Subscriptions::Accepted> accepted =
-      subscriptions_.Accept(request, loop_.clock().MonoMs(), loop_.clock().WallMs());
+      subscriptions_.Accept(request, loop_.clock().MonoMs(), loop_.clock().WallMs(), claimed);
   if (!accepted) return std::unexpected(accepted.error());
-  if (accepted->displaced != nullptr) {
-    auto stream = streams_.find(accepted->displaced->generation());
-    if (stream != streams_.end()) stream->second->End(Code::kSuperseded);
-  }
+  EndDisplaced(accepted->displaced.get());
   return std::move(accepted->subscription);
+}
+
+void PushService::OnClaimed(const Hash& id_hash, uint64_t generation) {
+  admission_.OnClaimed(id_hash, generation);
+  EndDisplaced(subscriptions_.OnClaimed(id_hash, generation).get());
+}
+
+void PushService::EndDisplaced(const Subscription* displaced) {
+  if (displaced == nullptr) return;
+  auto stream = streams_.find(displaced->generation());
+  if (stream != streams_.end()) stream->second->End(Code::kSuperseded);
+}
+
+void PushService::StopAccepting() {
+  accepting_ = false;
+  admission_.Refuse(Draining());
 }
 
 // On the log thread. The flag is cleared before the streams read the ring, so what was appended
@@ -75,18 +106,19 @@ void PushService::Sweep() {
 }
 
 void PushService::RecheckRoles() {
+  admission_.Recheck();
   ForEachStream([](PushStream& stream) { stream.CheckRole(); });
 }
 
 void PushService::Drain() {
-  accepting_ = false;
+  StopAccepting();
   draining_ = true;
   drain_head_ = log_.ring().head();
   ForEachStream([](PushStream& stream) { stream.EndIfDrained(); });
 }
 
 void PushService::EndAll() {
-  accepting_ = false;
+  StopAccepting();
   ForEachStream([](PushStream& stream) { stream.End(Code::kDrain, true); });
 }
 

@@ -86,24 +86,52 @@ Result<SubscribeRequest> PushStream::ReadRequest(std::string_view message) const
 
 void PushStream::OnMessage(std::string_view message) {
   if (finished_) return;
-  if (answered_) {
-    if (!cause_) End(Code::kUnimplemented, true);  // a second request message
+  if (asked_) {
+    // A second request message.
+    if (subscription_ == nullptr) {
+      return Refuse({Code::kUnimplemented, "one request message is expected", {}});
+    }
+    if (!cause_) End(Code::kUnimplemented, true);
     return;
   }
-  answered_ = true;
+  asked_ = true;
   Result<SubscribeRequest> request = ReadRequest(message);
-  if (request) {
-    Status allowed = service_.CheckGatewayId(call_, request->gateway_client_id);
-    if (!allowed) request = std::unexpected(allowed.error());
-  }
-  Result<std::shared_ptr<Subscription>> accepted =
-      request ? service_.Accept(*request) : std::unexpected(request.error());
-  if (accepted) return Begin(std::move(*accepted));
+  if (!request) return Refuse(request.error());
+  if (Status may = service_.Check(call_, *request); !may) return Refuse(may.error());
+  if (service_.admission_.needed()) return Await(std::move(*request));
+  Accept(*request, {});
+}
+
+void PushStream::Await(SubscribeRequest request) {
+  std::string id = request.gateway_client_id;
+  auto waiting = service_.admission_.Wait(
+      {.gateway_client_id = id,
+       .check = [this, id] { return service_.CheckGatewayId(call_, id); },
+       .done =
+           [this, request = std::move(request)](Result<SubscriptionAdmission::Admitted> claimed) {
+             claimed ? Accept(request, *claimed) : Refuse(claimed.error());
+           }});
+  if (!waiting) return Refuse(waiting.error());
+  waiting_ = std::move(*waiting);
+}
+
+void PushStream::Accept(const SubscribeRequest& request,
+                        const SubscriptionAdmission::Admitted& claimed) {
+  Result<std::shared_ptr<Subscription>> accepted = service_.Accept(request, claimed);
+  accepted ? Begin(std::move(*accepted)) : Refuse(accepted.error());
+}
+
+// What is refused because a newer one has the id says so like one that is displaced (5.2).
+void PushStream::Refuse(const Error& error) {
   finished_ = true;
-  call_.Finish(accepted.error());
+  waiting_.reset();
+  Metadata trailers;
+  if (error.code == Code::kSuperseded) trailers.Add("push-close-reason", error.message);
+  call_.Finish(error, std::move(trailers));
 }
 
 void PushStream::Begin(std::shared_ptr<Subscription> subscription) {
+  waiting_.reset();
   subscription_ = std::move(subscription);
   service_.streams_.emplace(subscription_->generation(), this);
   call_.SendMetadata(SubscriptionMetadata(*subscription_, service_.options_.canary_ms));
@@ -112,13 +140,14 @@ void PushStream::Begin(std::shared_ptr<Subscription> subscription) {
 }
 
 void PushStream::OnHalfClose() {
-  if (answered_) return;
-  answered_ = finished_ = true;
-  call_.Finish(Error{Code::kUnimplemented, "the request message is missing", {}});
+  if (asked_) return;
+  asked_ = true;
+  Refuse({Code::kUnimplemented, "the request message is missing", {}});
 }
 
 void PushStream::OnCancelled(const Error&) {
   finished_ = true;
+  waiting_.reset();
   if (subscription_ == nullptr || cause_) return;
   cause_ = Code::kCancelled;
   subscription_->Silence();

@@ -15,6 +15,8 @@ namespace galaxy::push {
 // One SubscribePush call.
 //
 //     waiting for the request ──▶ live ──End(cause)──▶ ending ──rest of a begun entry──▶ finished
+//                     │  ▲
+//                     │  └─ admission, where backends share a log (SubscriptionAdmission)
 //                     └─ refused ─▶ finished
 class PushStream final : public GrpcCallHandler, private BodySource {
  public:
@@ -43,7 +45,10 @@ class PushStream final : public GrpcCallHandler, private BodySource {
  private:
   State Pull(size_t bytes_max, SliceList& out) override;
   Result<SubscribeRequest> ReadRequest(std::string_view message) const;
+  void Await(SubscribeRequest request);
+  void Accept(const SubscribeRequest& request, const SubscriptionAdmission::Admitted& claimed);
   void Begin(std::shared_ptr<Subscription> subscription);
+  void Refuse(const Error& error);
   void Later(void (PushStream::*what)());
   void EndOverrun() { End(Code::kOverrun); }
   void Resume();
@@ -52,9 +57,10 @@ class PushStream final : public GrpcCallHandler, private BodySource {
 
   PushService& service_;
   GrpcServerCall& call_;
-  std::shared_ptr<Subscription> subscription_;  // null before the request and when refused
+  std::unique_ptr<SubscriptionAdmission::Waiting> waiting_;  // null but while it waits
+  std::shared_ptr<Subscription> subscription_;               // null before it is accepted
   std::optional<Code> cause_;
-  bool answered_ = false;  // accepted or refused
+  bool asked_ = false;  // the request has come
   bool finished_ = false;
   Handle<PushStream> handle_;
 };

@@ -10,6 +10,7 @@
 
 #include "backend/resume.h"
 #include "backend/subscription.h"
+#include "backend/subscription_admission.h"
 #include "base/error.h"
 #include "log/log.h"
 
@@ -23,7 +24,8 @@ namespace galaxy::push {
 //   Lifetime    `log` outlives it.
 //   Limits      `count_max` ids at once, beyond that kResourceExhausted; a known id is always let
 //               in.
-//   Generations One counter for all ids, begun where the log's numbers begin at this start (1.2).
+//   Generations What was claimed, where several backends claim ids (SubscriptionClaims). Else one
+//               counter for all ids, begun where the log's numbers begin at this start (1.2).
 //               Thus the generation of an id rises across restarts as cursors do: also when the
 //               clock steps back, unless the start before had more subscriptions than entries,
 //               canaries (4.9) included. Nothing is remembered of ids that are gone.
@@ -50,7 +52,14 @@ class Subscriptions {
         retained_(log.retained()),
         generation_(log.begun_after()) {}
 
-  Result<Accepted> Accept(const SubscribeRequest& request, uint64_t now_ms, uint64_t wall_ms);
+  // Whether Accept() would take it now: for those that wait before it.
+  Status Check(const SubscribeRequest& request);
+  // kSuperseded when the id has a newer subscription than `claimed`.
+  Result<Accepted> Accept(const SubscribeRequest& request, uint64_t now_ms, uint64_t wall_ms,
+                          const SubscriptionAdmission::Admitted& claimed = {});
+  // A claim has become known. The subscription that it displaces, silent already; null when there
+  // is none.
+  std::shared_ptr<Subscription> OnClaimed(const Hash& id_hash, uint64_t generation);
   // `subscription` has ended. Its id is free, unless a newer one has it.
   void Remove(const Subscription& subscription, Code cause);
 
@@ -65,6 +74,7 @@ class Subscriptions {
   const Retained& retained_;
   uint64_t generation_;
   std::map<std::string, std::shared_ptr<Subscription>, std::less<>> current_;
+  std::map<Hash, std::string> claimed_ids_;  // of those in current_ that were claimed
   Statistics stats_;
 };
 
