@@ -68,7 +68,7 @@ Status Demo::OpenBackend() {
 Status Demo::OpenGateway() {
   GatewayNodeOptions options = options_.gateway;
   options.config.id = kDemoGateway;
-  options.config.backend = backend_->listen();
+  options.config.backends = {backend_->listen()};
   options.config.data_dir = files_->Path("gateway");
   options.config.plane = kDemoPlane;
   options.issuer.jwks = files_->Path("login-jwks.json");

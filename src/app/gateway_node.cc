@@ -42,6 +42,27 @@ void AppendSessionJson(const GatewaySessionInfo& session, std::string& out) {
   out += ",\"queue_bytes\":" + std::to_string(session.queue_bytes) + "}";
 }
 
+void AppendBackendJson(const GatewayBackendInfo& backend, std::string& out) {
+  out += "{\"address\":";
+  AppendJsonString(out, backend.address);
+  out += ",\"host\":";
+  AppendJsonString(out, backend.host);
+  out += ",\"health\":";
+  AppendJsonString(out, backend.health);
+  out += ",\"health_ms\":" + std::to_string(backend.health_ms);
+  out += std::string(",\"in_use\":") + (backend.in_use ? "true" : "false");
+  out += std::string(",\"listed\":") + (backend.listed ? "true" : "false");
+  out += ",\"message\":";
+  AppendJsonString(out, backend.message);
+  out += '}';
+}
+
+std::string ListText(const std::vector<Address>& addresses) {
+  std::string out;
+  for (const Address& one : addresses) out += (out.empty() ? "" : ",") + one.ToString();
+  return out;
+}
+
 Status CheckPageOptions(const GatewayConfig& config) {
   const std::string& cookie = config.cookie_name;
   if (!cookie.empty() && !IsToken(cookie)) {
@@ -61,6 +82,15 @@ GatewayNode::GatewayNode(Loop& loop, uint64_t reload_ms, Logger& logger)
   admin_.handler().AddCollector(CollectProcessMetrics);
   admin_.handler().AddJson("/v1/sessions",
                            [this](const RequestHead& request) { return SessionsJson(request); });
+  admin_.handler().AddJson("/v1/backends", [this](const RequestHead&) -> Result<std::string> {
+    std::string out = "{\"backends\":[";
+    bool first = true;
+    for (const GatewayBackendInfo& row : gateway_->Backends()) {
+      if (!std::exchange(first, false)) out += ',';
+      AppendBackendJson(row, out);
+    }
+    return out + "]}\n";
+  });
   admin_.handler().AddAction(
       "/v1/confirm-unknown", [this](const RequestHead&) -> Result<std::string> {
         return std::string(gateway_->ConfirmUnknown() ? "{\"confirmed\":true}\n"
@@ -169,7 +199,7 @@ Status GatewayNode::Open(Loop& loop, const GatewayNodeOptions& options) {
   logger_.Info("Gateway listens.", {{"id", options.config.id},
                                     {"listen", listen().ToString()},
                                     {"admin", admin().ToString()},
-                                    {"backend", options.config.backend.ToString()}});
+                                    {"backend", ListText(options.config.backends)}});
   if (options.config.fail_open)
     logger_.Warn("Gateway fails open: sessions that it cannot vouch for are served.");
   return {};
@@ -184,10 +214,10 @@ Result<std::unique_ptr<GatewayNode>> GatewayNode::Start(Loop& loop,
     return std::unexpected(ok.error());
   if (Status ok = CheckAdmin(options.admin, options.plaintext, options.roles_file); !ok)
     return std::unexpected(ok.error());
-  if (Status ok = CheckPlaintext("backend", options.config.backend, options.plaintext,
-                                 options.backend.tls());
-      !ok)
-    return std::unexpected(ok.error());
+  for (const Address& backend : options.config.backends) {
+    Status ok = CheckPlaintext("backend", backend, options.plaintext, options.backend.tls());
+    if (!ok) return std::unexpected(ok.error());
+  }
   std::unique_ptr<GatewayNode> node(new GatewayNode(loop, options.config.reload_ms, logger));
   if (Status ok = node->Open(loop, options); !ok) return std::unexpected(ok.error());
   return node;

@@ -29,8 +29,14 @@ void AddIdentityOptions(OptionTable& table, GatewayNodeOptions& options) {
               .text = "The gateway_client_id: unique among the gateways of a backend.",
               .required = true},
              config.id);
-  table.HostPort({.name = "backend", .text = "The backend's --listen address.", .required = true},
-                 config.backend);
+  table.HostPorts({.name = "backend",
+                   .text = "The --listen address of the backend; of several all, by a list, by the "
+                           "flag several times or by a name that has several addresses: the "
+                           "gateway begins with one by a hash of its id and moves on when that "
+                           "fails.",
+                   .placeholder = "ADDR,ADDR",
+                   .required = true},
+                  config.backends);
   table.Text({.name = "data",
               .text = "Folder of this gateway alone: its cursor, its revoked set and, without "
                       "--envelope-keys, the signing key; made when it is missing.",
@@ -117,6 +123,25 @@ void AddFeedOptions(OptionTable& table, GatewayConfig& config) {
                     .low = "1ms",
                     .high = "10m"},
                    config.backoff_max_ms);
+  table.DurationMs({.name = "backend-check",
+                    .text = "With several backends: how often, give or take a half, the health of "
+                            "each is asked for.",
+                    .fallback = "5s",
+                    .low = "100ms",
+                    .high = "10m"},
+                   config.backend_check_ms);
+  table.DurationMs({.name = "backend-return",
+                    .text = "The gateway goes back to the backend that its id gives it first when "
+                            "that has been well for so long, or up to twice as long; 0: never.",
+                    .fallback = "5m",
+                    .high = "30d"},
+                   config.backend_return_ms);
+  table.DurationMs({.name = "move-spread",
+                    .text = "Before it goes to another backend a gateway waits anywhere from 0 to "
+                            "this, so that not all of them come at once.",
+                    .fallback = "100ms",
+                    .high = "1m"},
+                   config.move_spread_ms);
   table.DurationMs({.name = "superseded-wait",
                     .text = "The first wait after another process took this --id.",
                     .fallback = "30s",
@@ -341,7 +366,7 @@ void AddGatewayOptions(OptionTable& table, GatewayNodeOptions& options) {
                   .text = "Where clients connect; port 0: any.",
                   .fallback = "127.0.0.1:7410"},
                  options.config.listen);
-  AddAdminOptions(table, "/v1/sessions?user=, /v1/confirm-unknown", "127.0.0.1:7411",
+  AddAdminOptions(table, "/v1/sessions?user=, /v1/backends, /v1/confirm-unknown", "127.0.0.1:7411",
                   options.admin);
   table.Text({.name = "roles",
               .text = "Who may do what on the admin port, by certificate or key "

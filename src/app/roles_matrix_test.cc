@@ -46,6 +46,7 @@ const Rows kGatewayAdminRows = {
     {"/readyz", "anybody"},
     {"/metrics", "anybody"},
     {"/v1/sessions", "operator"},
+    {"/v1/backends", "operator"},
     {"/v1/confirm-unknown", "operator"},
 };
 
@@ -158,7 +159,7 @@ class RolesMatrix : public testing::Test {
     GatewayNodeOptions options;
     options.config.id = "gw-1";
     options.config.listen = options.admin.listen = {"127.0.0.1", 0};
-    options.config.backend = backend_->listen();
+    options.config.backends = {backend_->listen()};
     options.config.data_dir = File("gw-1");
     options.issuer.jwks = File("jwks.json");
     options.issuer.issuer.issuer = options.issuer.issuer.audience = "i";

@@ -39,14 +39,14 @@ struct AdmissionLimits {
 // docs/semantics.md and docs/edge-protocol.md); the section behind each says what it means.
 struct GatewayConfig {
   // --- who and where
-  std::string id;                // gateway_client_id: unique among the gateways of a backend (5)
-  Address backend;               // where SubscribePush is served
-  Address listen;                // the clients' port; 0: any
-  TlsSource listen_tls;          // of the clients' port; none: plaintext
-  TlsSource backend_tls;         // none: plaintext
-  std::string backend_name;      // whom the backend must prove to be; empty: the address's host
-  std::string data_dir;          // holds the state and, without a key file, the signing key
-  std::string plane = "galaxy";  // `issuer` of envelopes
+  std::string id;                 // gateway_client_id: unique among the gateways of a backend (5)
+  std::vector<Address> backends;  // where SubscribePush is served; a name: all its addresses (6.6)
+  Address listen;                 // the clients' port; 0: any
+  TlsSource listen_tls;           // of the clients' port; none: plaintext
+  TlsSource backend_tls;          // none: plaintext
+  std::string backend_name;       // whom the backend must prove to be; empty: the address's host
+  std::string data_dir;           // holds the state and, without a key file, the signing key
+  std::string plane = "galaxy";   // `issuer` of envelopes
   std::vector<std::string> allowed_origins;  // pages that may connect (origin.h); "*": all
   std::string cookie_name;                   // 10.3: of the cookie that holds a token; empty: none
 
@@ -70,6 +70,9 @@ struct GatewayConfig {
   uint64_t superseded_min_ms = 30'000;      // 5.3
   uint64_t superseded_max_ms = 600'000;     // 5.3
   uint64_t assume_resumed_ms = 0;           // 4.8
+  uint64_t backend_check_ms = 5'000;        // 6.6: between health checks of a backend, on average
+  uint64_t backend_return_ms = 300'000;     // 6.6: the home has been well for so long; 0: never
+  uint64_t move_spread_ms = 100;            // 6.6: before going to another backend
   uint64_t connect_timeout_ms = 2'500;      // to the backend
   uint64_t metadata_wait_ms = 3'000;        // then an open stream is taken for a foreign backend's
   uint64_t feed_ping_interval_ms = 20'000;  // 6.3

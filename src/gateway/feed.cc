@@ -245,7 +245,13 @@ void Feed::NoteEnd(uint64_t mono_ms) {
   if (lived_ms >= config_.superseded_max_ms) superseded_delay_ms_ = 0;
 }
 
-FeedRetry Feed::OnEnd(const GrpcEnd& end, uint64_t mono_ms) {
+// 6.6: to another backend at once, a little spread; 6.4: to one that has failed after a while.
+FeedRetry Feed::Again(std::string_view cause, bool elsewhere) {
+  uint64_t delay_ms = elsewhere ? random_(config_.move_spread_ms) : Backoff(/*longest=*/false);
+  return {.delay_ms = delay_ms, .hurries = true, .cause = cause};
+}
+
+FeedRetry Feed::OnEnd(const GrpcEnd& end, uint64_t mono_ms, bool elsewhere) {
   NoteEnd(mono_ms);
   std::string_view reason = Text(end.trailers, "push-close-reason");
   bool superseded = end.status == GrpcStatus::kAborted &&
@@ -264,15 +270,15 @@ FeedRetry Feed::OnEnd(const GrpcEnd& end, uint64_t mono_ms) {
     case GrpcStatus::kUnimplemented:
       return {.delay_ms = Backoff(/*longest=*/true), .alarm = true, .cause = "refused"};
     case GrpcStatus::kOutOfRange:
-      return {.delay_ms = Backoff(false), .cause = "overrun"};
+      return Again("overrun", elsewhere);
     case GrpcStatus::kAborted:
-      return {.delay_ms = Backoff(false), .cause = reason == "slow" ? "slow" : "aborted"};
+      return Again(reason == "slow" ? "slow" : "aborted", elsewhere);
     case GrpcStatus::kOk:
-      return {.delay_ms = Backoff(false), .cause = "ended"};
+      return Again("ended", elsewhere);
     case GrpcStatus::kUnavailable:
-      return {.delay_ms = Backoff(false), .cause = reason == "drain" ? "drain" : "unavailable"};
+      return Again(reason == "drain" ? "drain" : "unavailable", elsewhere);
     default:
-      return {.delay_ms = Backoff(false), .cause = "failed"};
+      return Again("failed", elsewhere);
   }
 }
 
@@ -282,9 +288,18 @@ FeedRetry Feed::OnFault(uint64_t mono_ms) {
   return {.delay_ms = Backoff(/*longest=*/true), .alarm = true, .cause = "fault"};
 }
 
-FeedRetry Feed::OnStuck(uint64_t mono_ms) {
+FeedRetry Feed::OnStuck(uint64_t mono_ms, bool elsewhere) {
   NoteEnd(mono_ms);
-  return {.delay_ms = Backoff(/*longest=*/false), .alarm = true, .cause = "stuck"};
+  FeedRetry retry = Again("stuck", elsewhere);
+  retry.alarm = true;
+  return retry;
+}
+
+FeedRetry Feed::OnLeft(std::string_view cause, bool alarm, uint64_t mono_ms, bool elsewhere) {
+  NoteEnd(mono_ms);
+  FeedRetry retry = Again(cause, elsewhere);
+  retry.alarm = alarm;
+  return retry;
 }
 
 }  // namespace galaxy::push

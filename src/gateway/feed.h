@@ -51,6 +51,7 @@ struct FeedStep {
 struct FeedRetry {
   uint64_t delay_ms = 0;
   bool alarm = false;
+  bool hurries = false;    // it ends as soon as some backend is well
   std::string_view cause;  // a bounded set, for log and metric
 };
 
@@ -83,10 +84,17 @@ class Feed {
   Result<FeedStep> OnEntry(const EntryView& entry, bool known);
   // Nothing came for a moment after an opening with quiet_wait; true when that passes the barrier.
   bool OnQuiet();
-  FeedRetry OnEnd(const GrpcEnd& end, uint64_t mono_ms);
+  // `elsewhere`: there is another backend to go to at once, unless the end says otherwise (6.6).
+  FeedRetry OnEnd(const GrpcEnd& end, uint64_t mono_ms, bool elsewhere = false);
   FeedRetry OnFault(uint64_t mono_ms);
   // It is open and of no use any more (Freshness::StuckAt); it is to be ended with its connection.
-  FeedRetry OnStuck(uint64_t mono_ms);
+  FeedRetry OnStuck(uint64_t mono_ms, bool elsewhere = false);
+  // We leave it for another backend.
+  FeedRetry OnLeft(std::string_view cause, bool alarm, uint64_t mono_ms, bool elsewhere);
+  // The current stream has lived long enough to count as a good one (6.4).
+  bool LivesLong(uint64_t mono_ms) const {
+    return streaming_ && mono_ms - opened_ms_ >= config_.backoff_reset_ms;
+  }
 
   std::string processed() const { return processed_.Text(); }
   bool foreign() const { return foreign_; }
@@ -95,6 +103,8 @@ class Feed {
   bool streaming() const { return streaming_; }
   bool superseded() const { return superseded_; }
   bool unknown() const { return unknown_; }
+  // The backend of last time was ours, by its metadata or by the cursor on disk.
+  bool was_ours() const { return opened_before_ ? !foreign_ : received_.ours().has_value(); }
   // It was so when the last process ended.
   void RememberUnknown() { unknown_ = true; }
   // An operator has taken note (9.3).
@@ -135,6 +145,7 @@ class Feed {
   void Process(const Place& place);
   void PassBarrier();
   uint64_t Backoff(bool longest);
+  FeedRetry Again(std::string_view cause, bool elsewhere);
   void NoteEnd(uint64_t mono_ms);
 
   const GatewayConfig& config_;

@@ -27,19 +27,6 @@ void AppendStringField(std::string& out, int number, std::string_view text) {
   out.append(text);
 }
 
-HttpClientLimits ClientLimits(const GatewayConfig& config) {
-  HttpClientLimits limits;
-  limits.connect_timeout_ms = config.connect_timeout_ms;
-  limits.socket.tls = config.backend_tls;
-  limits.socket.tls_name = config.backend_name;
-  limits.ping_interval_ms = config.feed_ping_interval_ms;
-  limits.ping_timeout_ms = config.feed_ping_timeout_ms;
-  // Finds a half-open connection where PINGs are rare, as soon as they would.
-  limits.socket.dead_after_ms =
-      static_cast<int>(config.feed_ping_interval_ms + config.feed_ping_timeout_ms);
-  return limits;
-}
-
 uint64_t RandomUpTo(uint64_t bound) { return RandomU64() % (bound + 1); }
 
 }  // namespace
@@ -51,13 +38,6 @@ std::string SubscribeRequestBytes(std::string_view gateway_client_id, std::strin
   return out;
 }
 
-LivenessProbe::LivenessProbe(GrpcChannel& channel, uint64_t deadline_ms, Done done)
-    : done_(std::move(done)),
-      call_(channel.Start("/grpc.health.v1.Health/Check", {}, deadline_ms, *this)) {
-  call_->Write("");
-  call_->HalfClose();
-}
-
 FeedClient::FeedClient(Loop& loop, const GatewayConfig& config, StateWriter& state,
                        Persisted persisted, Shard& shard, Gateway::LogSink& log)
     : loop_(loop),
@@ -66,10 +46,12 @@ FeedClient::FeedClient(Loop& loop, const GatewayConfig& config, StateWriter& sta
       shard_(shard),
       log_(log),
       feed_(config, persisted.cursor, RandomUpTo),
-      vouching_(loop, config, shard, log, [this] { Stuck(); }),
+      vouching_(
+          loop, config, shard, log, [this] { Stuck(); }, [this] { Reconsider(); }),
       throttle_(config.persist_interval_ms, config.persist_entries),
       saved_(std::move(persisted)),
-      channel_(GrpcChannel::New(loop, config.backend, ClientLimits(config))) {
+      backends_(loop, config, [this] { Reconsider(); }),
+      return_ms_(config.backend_return_ms + RandomUpTo(config.backend_return_ms)) {
   // After that time no token is left that lost invalidations could have meant.
   bool matters = loop.clock().WallMs() < saved_.unknown_ms + RevokedKeepMs();
   if (saved_.unknown_ms == 0 || !matters) return;
@@ -86,6 +68,7 @@ void FeedClient::Stop() {
   retry_.Cancel();
   silence_.Cancel();
   vouching_.Stop();
+  backends_.Stop();
   probe_.reset();
   call_.reset();
   stats_.connected = false;
@@ -93,14 +76,25 @@ void FeedClient::Stop() {
 }
 
 void FeedClient::Connect() {
+  paused_ms_.reset();
+  backends_.Prepare([this] { Subscribe(); });
+}
+
+void FeedClient::Subscribe() {
   ++stats_.connects;
   ignoring_ = false;
   splitter_.emplace();
-  channel_->SetPingFloor(0);  // whose backend answers is not known yet
   const Clock& clock = loop_.clock();
   FeedRequest request = feed_.Connect(clock.WallMs(), clock.MonoMs());
   vouching_.OnConnect();
-  call_ = channel_->Start(kSubscribePath, std::move(request.metadata), 0, *this);
+  GrpcChannel* channel = backends_.Take();
+  if (channel == nullptr) {
+    return OnEnd({.status = GrpcStatus::kUnavailable, .message = backends_.trouble()});
+  }
+  std::string at = backends_.pool().in_use()->target.address.ToString();
+  if (std::exchange(at_, at) != at && stats_.connects > 1) ++stats_.moves;
+  channel->SetPingFloor(0);  // whose backend answers is not known yet
+  call_ = channel->Start(kSubscribePath, std::move(request.metadata), 0, *this);
   call_->Write(SubscribeRequestBytes(request.gateway_client_id, request.cursor));
   call_->HalfClose();
   WatchSilence();
@@ -118,13 +112,26 @@ void FeedClient::WatchSilence() {
 // process that stood still) and be answered before it. One that is sent after an answer came is
 // answered after the metadata of a backend of ours.
 void FeedClient::Probe(bool answered_before) {
-  auto done = [this, answered_before](bool alive) {
+  auto done = [this, answered_before](HealthAnswer answer, const std::string&) {
     if (stats_.connected || stopped_ || !call_) return;
-    if (!alive) return WatchSilence();
-    if (answered_before) return Open(feed_.OnNoMetadata(loop_.clock().MonoMs()));
+    bool alive = answer != HealthAnswer::kNone;
+    if (!alive || answered_before) return Silent(alive);
     silence_ = loop_.RunAfter(0, [this] { Probe(true); });
   };
-  probe_ = std::make_unique<LivenessProbe>(*channel_, config_.metadata_wait_ms, std::move(done));
+  probe_ =
+      std::make_unique<HealthCheck>(backends_.channel(), config_.metadata_wait_ms, std::move(done));
+}
+
+// Where there are several backends, and ours, one that keeps its answer back is in trouble.
+void FeedClient::Silent(bool answers) {
+  bool several = backends_.pool().several();
+  bool foreign = answers && !(several && feed_.was_ours());
+  if (foreign) return Open(feed_.OnNoMetadata(loop_.clock().MonoMs()));
+  if (!backends_.pool().HasNext()) return WatchSilence();
+  silence_ = loop_.RunAfter(0, [this] {  // not here: the probe is on the stack
+    if (stats_.connected) return;
+    Leave("silent", BackendHealth::kNotServing, "the subscription is not answered");
+  });
 }
 
 void FeedClient::OnMetadata(const Metadata& metadata) {
@@ -135,8 +142,9 @@ void FeedClient::OnMetadata(const Metadata& metadata) {
 
 void FeedClient::Open(const FeedOpening& opening) {
   stats_.connected = true;
+  backends_.OnAccepted();
   vouching_.OnOpen(feed_.canary_ms(), feed_.head());
-  channel_->SetPingFloor(opening.foreign ? kForeignPingMs : 0);
+  backends_.channel().SetPingFloor(opening.foreign ? kForeignPingMs : 0);
   if (opening.ring == FeedOpening::Ring::kReset) shard_.ResetRing(opening.floor, opening.foreign);
   if (opening.ring == FeedOpening::Ring::kGap) {
     ++stats_.gaps;
@@ -146,7 +154,8 @@ void FeedClient::Open(const FeedOpening& opening) {
   }
   if (opening.unknown) Unknown();
   Note(Gateway::LogLevel::kInfo, "The feed is open.",
-       {{"foreign", opening.foreign ? "yes" : "no"}});
+       {{"foreign", opening.foreign ? "yes" : "no"},
+        {"backend", backends_.pool().in_use()->target.address.ToString()}});
   if (opening.caught_up) BarrierPassed();
   if (opening.quiet_wait) ArmQuiet();
 }
@@ -198,6 +207,7 @@ void FeedClient::OnBytes(std::string_view bytes) {
   if (ignoring_ || stopped_) return;
   stats_.bytes += bytes.size();
   bytes_ms_ = loop_.clock().MonoMs();
+  backends_.OnBytes(bytes_ms_);
   vouching_.OnBytes();
   splitter_->Feed(bytes);
   std::string_view framed;
@@ -304,23 +314,78 @@ void FeedClient::Fault(const Error& error) {
   ignoring_ = true;
   // Not here: this is the stream's own callback.
   retry_ = loop_.RunAfter(0, [this, message = error.message] {
-    call_.reset();
+    EndCall();
+    backends_.Leave({}, /*lived=*/false, /*renew=*/false);
     Retry(feed_.OnFault(loop_.clock().MonoMs()), message);
   });
+}
+
+// What the end says of the backend itself; of a slow reader or an overrun it says nothing.
+std::optional<BackendHealth> HealthBy(const GrpcEnd& end) {
+  if (!end.from_server) return BackendHealth::kUnreachable;
+  if (end.status == GrpcStatus::kUnavailable) return BackendHealth::kNotServing;
+  return {};
+}
+
+void FeedClient::OnEnd(const GrpcEnd& end) {
+  if (ignoring_ || stopped_) return;
+  uint64_t now_ms = loop_.clock().MonoMs();
+  // It is on the stack.
+  loop_.Defer([over = std::move(call_)] {});
+  backends_.Leave(HealthBy(end), feed_.LivesLong(now_ms), /*renew=*/false);
+  Retry(feed_.OnEnd(end, now_ms, backends_.pool().HasNext()), end.message);
+}
+
+// The stream is over for the backend before another one is asked.
+void FeedClient::EndCall() {
+  ignoring_ = true;
+  probe_.reset();
+  call_.reset();
 }
 
 // PINGs are answered, and yet nothing comes: neither this stream nor its connection is trusted any
 // more.
 void FeedClient::Stuck() {
-  probe_.reset();
-  call_.reset();
-  channel_ = GrpcChannel::New(loop_, config_.backend, ClientLimits(config_));
-  Retry(feed_.OnStuck(loop_.clock().MonoMs()), "nothing young has come for too long");
+  uint64_t now_ms = loop_.clock().MonoMs();
+  EndCall();
+  backends_.Leave(BackendHealth::kNotServing, feed_.LivesLong(now_ms), /*renew=*/true);
+  Retry(feed_.OnStuck(now_ms, backends_.pool().HasNext()), "nothing young has come for too long");
 }
 
-void FeedClient::OnEnd(const GrpcEnd& end) {
-  if (ignoring_ || stopped_) return;
-  Retry(feed_.OnEnd(end, loop_.clock().MonoMs()), end.message);
+void FeedClient::Leave(std::string_view cause, BackendHealth seen, std::string_view message) {
+  uint64_t now_ms = loop_.clock().MonoMs();
+  bool unwell = seen != BackendHealth::kServing;
+  EndCall();
+  backends_.Leave(seen, feed_.LivesLong(now_ms), /*renew=*/unwell);
+  Retry(feed_.OnLeft(cause, /*alarm=*/unwell, now_ms, backends_.pool().HasNext()), message);
+}
+
+// 6.6
+void FeedClient::Reconsider() {
+  const BackendPool& pool = backends_.pool();
+  if (stopped_ || !pool.several()) return;
+  if (paused_ms_ && pool.RecoveredSince(*paused_ms_)) return Hurry();
+  if (!stats_.connected) return;
+  if (pool.OtherWell() && vouching_.silent()) {
+    return Leave("suspect", BackendHealth::kNotServing, "no young entry has come");
+  }
+  if (pool.OtherServing() && backends_.UsedIsUnwell()) {
+    return Leave("unwell", BackendHealth::kNotServing, "the backend does not serve, or is silent");
+  }
+  GoHomeIfDue();
+}
+
+void FeedClient::Hurry() {
+  paused_ms_.reset();
+  retry_ = loop_.RunAfter(RandomUpTo(config_.move_spread_ms), [this] { Connect(); });
+}
+
+// So that gateways spread evenly again some time after a backend was away.
+void FeedClient::GoHomeIfDue() {
+  uint64_t now_ms = loop_.clock().MonoMs();
+  bool settled = vouching_.state() == FreshState::kFresh && feed_.LivesLong(now_ms);
+  if (return_ms_ == 0 || !settled || !backends_.pool().HomeServesFor(return_ms_, now_ms)) return;
+  Leave("home", BackendHealth::kServing, "the backend of our choice is well again");
 }
 
 void FeedClient::Retry(const FeedRetry& retry, std::string_view message) {
@@ -334,10 +399,8 @@ void FeedClient::Retry(const FeedRetry& retry, std::string_view message) {
        {{"cause", std::string(retry.cause)},
         {"message", std::string(message)},
         {"retry_ms", std::to_string(retry.delay_ms)}});
-  retry_ = loop_.RunAfter(retry.delay_ms, [this] {
-    call_.reset();
-    Connect();
-  });
+  paused_ms_ = retry.hurries ? std::optional(loop_.clock().MonoMs()) : std::nullopt;
+  retry_ = loop_.RunAfter(retry.delay_ms, [this] { Connect(); });
 }
 
 void FeedClient::Note(Gateway::LogLevel level, std::string_view sentence,

@@ -10,6 +10,7 @@
 
 #include "base/histogram.h"
 #include "event/message_splitter.h"
+#include "gateway/backends.h"
 #include "gateway/config.h"
 #include "gateway/feed.h"
 #include "gateway/gateway.h"
@@ -17,6 +18,7 @@
 #include "gateway/state_writer.h"
 #include "gateway/vouching.h"
 #include "grpc/client.h"
+#include "grpc/health_check.h"
 #include "net/loop.h"
 
 namespace galaxy::push {
@@ -30,6 +32,7 @@ struct FeedStats {
   uint64_t faults = 0;
   uint64_t alarms = 0;
   uint64_t gaps = 0;
+  uint64_t moves = 0;  // ends after which another backend was gone to at once
   uint64_t canaries = 0;
   uint64_t newest_time_ms = 0;                // of the newest entry's cursor; 0 for foreign ones
   std::map<std::string_view, uint64_t> ends;  // by cause
@@ -39,23 +42,9 @@ struct FeedStats {
   bool connected = false;         // a stream is accepted
 };
 
-// Asks whether the peer of a silent stream is alive: any answer at all to a health check, also that
-// there is no such method, shows that it serves gRPC on this connection.
-class LivenessProbe final : public GrpcClientHandler {
- public:
-  using Done = std::function<void(bool alive)>;
-  LivenessProbe(GrpcChannel& channel, uint64_t deadline_ms, Done done);
-
- private:
-  void OnMetadata(const Metadata&) override {}
-  void OnBytes(std::string_view) override {}
-  void OnEnd(const GrpcEnd& end) override { done_(end.from_server); }
-  Done done_;
-  std::unique_ptr<GrpcClientCall> call_;
-};
-
-// FeedClient keeps the gateway's one subscription open: what Feed decides, it does. Bytes of the
-// stream are split and decoded in place; an entry is copied once, into the replay ring.
+// FeedClient keeps the gateway's one subscription open: what Feed decides, it does, at the backend
+// that Backends names; the stream that is left is ended before the next begins. Bytes of the stream
+// are split and decoded in place; an entry is copied once, into the replay ring.
 //
 //   Threads   One loop.
 //   Lifetime  Everything passed in outlives it. Destroying it cancels the stream.
@@ -89,6 +78,7 @@ class FeedClient final : public GrpcClientHandler {
   const Feed& feed() const { return feed_; }
   const Vouching& vouching() const { return vouching_; }
   const FeedStats& stats() const { return stats_; }
+  const Backends& backends() const { return backends_; }
 
  private:
   void OnMetadata(const Metadata& metadata) override;
@@ -96,6 +86,7 @@ class FeedClient final : public GrpcClientHandler {
   void OnEnd(const GrpcEnd& end) override;
 
   void Connect();
+  void Subscribe();
   void Open(const FeedOpening& opening);
   Status Take(std::string_view framed);
   void Count(const EntryView& entry, const FeedStep& step, bool vouched);
@@ -108,9 +99,17 @@ class FeedClient final : public GrpcClientHandler {
   void BarrierPassed();
   void Fault(const Error& error);
   void Stuck();
+  // For another backend. `seen`: what this one is thought to be.
+  void Leave(std::string_view cause, BackendHealth seen, std::string_view message);
+  void Hurry();
+  void GoHomeIfDue();
+  // Something about the backends has changed, or about what this one brings.
+  void Reconsider();
+  void EndCall();
   void Retry(const FeedRetry& retry, std::string_view message);
   void WatchSilence();
   void Probe(bool answered_before);
+  void Silent(bool answers);
   void ArmQuiet();
   void Note(Gateway::LogLevel level, std::string_view sentence, const Gateway::LogFields& fields);
 
@@ -125,13 +124,16 @@ class FeedClient final : public GrpcClientHandler {
   SaveThrottle throttle_;
   Persisted saved_;
 
-  std::unique_ptr<GrpcChannel> channel_;
+  Backends backends_;
   std::unique_ptr<GrpcClientCall> call_;
   std::optional<MessageSplitter> splitter_;
-  std::unique_ptr<LivenessProbe> probe_;
+  std::unique_ptr<HealthCheck> probe_;
   bool ignoring_ = false;  // the stream is at fault and about to be dropped
   bool stopped_ = false;
-  uint64_t bytes_ms_ = 0;  // when the stream last said something
+  const uint64_t return_ms_;           // for how long the home must be well, drawn; 0: never
+  std::optional<uint64_t> paused_ms_;  // a pause began that ends when some backend recovers
+  std::string at_;                     // where the newest subscription was asked for
+  uint64_t bytes_ms_ = 0;              // when the stream last said something
   Timer retry_;
   Timer silence_;  // no metadata, or with quiet_wait no entry
 };

@@ -14,7 +14,7 @@ constexpr uint64_t kHourMs = 3'600'000;
 
 class FeedPingTest : public GatewayTest {
  protected:
-  FeedPingTest() { config.backend = server.address(); }
+  FeedPingTest() { config.backends = {server.address()}; }
 
   // What the newest connection's peer has to answer; `metadata` is the subscription's, without any
   // it stays as silent as a foreign backend of no entries.

@@ -46,6 +46,7 @@ void Freshness::OnOpen(uint64_t canary_ms, const std::optional<Cursor>& head, ui
 
 void Freshness::OnBarrier(uint64_t mono_ms) {
   stream_ = Stream::kPassed;
+  passed_ms_ = mono_ms;
   fresh_seen_ms_ = mono_ms;
   if (canary_ms_ > 0) return;
   fresh_until_ = kNever;
@@ -99,6 +100,17 @@ bool Freshness::StuckAt(uint64_t mono_ms) const {
   return false;
 }
 
+uint64_t Freshness::SilentFromMs() const {
+  uint64_t patience_ms = kFreshCanaries * canary_ms_;
+  if (stream_ == Stream::kOpen) return heard_ms_ + patience_ms;
+  return std::max(fresh_seen_ms_, passed_ms_ + patience_ms);
+}
+
+bool Freshness::SilentAt(uint64_t mono_ms) const {
+  bool open = stream_ == Stream::kOpen || stream_ == Stream::kPassed;
+  return open && canary_ms_ > 0 && mono_ms >= SilentFromMs();
+}
+
 std::optional<uint64_t> Freshness::ChangesAt(uint64_t mono_ms) const {
   uint64_t next = kNever;
   auto consider = [&](uint64_t at) {
@@ -111,6 +123,8 @@ std::optional<uint64_t> Freshness::ChangesAt(uint64_t mono_ms) const {
   bool waits = stream_ == Stream::kAsked || (stream_ == Stream::kOpen && canary_ms_ > 0);
   if (waits) consider(heard_ms_ + stale_after_ms_);
   if (stream_ == Stream::kPassed && canary_ms_ > 0) consider(fresh_seen_ms_ + stale_after_ms_);
+  bool open = stream_ == Stream::kOpen || stream_ == Stream::kPassed;
+  if (open && canary_ms_ > 0) consider(SilentFromMs());
   return next == kNever ? std::nullopt : std::optional(next);
 }
 

@@ -71,7 +71,10 @@ class Freshness {
   // The stream is open, or asked for, and yet of no use: nothing came before its barrier for
   // `stale_after_ms`, or past it the state was not FRESH for as long. Another one may help.
   bool StuckAt(uint64_t mono_ms) const;
-  // When At() or StuckAt() changes next if nothing happens until then.
+  // The same, sooner: the stream is open, and nothing came before its barrier for 3 canary
+  // intervals, or past it they are over without a young entry. For who can go elsewhere (6.6).
+  bool SilentAt(uint64_t mono_ms) const;
+  // When At(), StuckAt() or SilentAt() changes next if nothing happens until then.
   std::optional<uint64_t> ChangesAt(uint64_t mono_ms) const;
 
   // Of the newest entry processed: its age now, and how long it was on its way. Nothing before the
@@ -82,6 +85,7 @@ class Freshness {
  private:
   enum class Stream : uint8_t { kNone, kAsked, kOpen, kPassed };
   int64_t OffsetAt(uint64_t mono_ms) const;
+  uint64_t SilentFromMs() const;
 
   const uint64_t stale_after_ms_;
   bool held_ = false;
@@ -95,6 +99,7 @@ class Freshness {
   uint64_t canary_ms_ = 0;
   uint64_t heard_ms_ = 0;             // before the barrier: when something came last …
   uint64_t fresh_seen_ms_ = 0;        // … and past it: until when it was FRESH at least
+  uint64_t passed_ms_ = 0;            // when the barrier was
   std::optional<int64_t> offset_ms_;  // the smallest "processed at - born at"
   uint64_t offset_at_ms_ = 0;         // when it was seen
   uint64_t last_time_ms_ = 0;         // of the newest cursor

@@ -303,6 +303,9 @@ Result<std::unique_ptr<Gateway>> Gateway::Open(Loop& loop, GatewayConfig config,
     return Fail(Code::kInvalidArgument, "fail-open and on-unknown = refuse contradict each other",
                 "fail-open");
   }
+  if (config.backends.empty()) {
+    return Fail(Code::kInvalidArgument, "a gateway needs a backend", "backend");
+  }
   if (config.batch_size < 1 || config.batch_size > kBatchSizeMax) {
     return Fail(Code::kInvalidArgument, "batch_size is 1 to 256", "batch_size");
   }
@@ -343,6 +346,7 @@ void Gateway::CollectMetrics(MetricList& out) const {
   MetricPart edge("edge", out);
   AddFeedMetrics(parts_->feed, parts_->loop.clock().MonoMs(), out);
   AddVouchingMetrics(parts_->feed.vouching(), parts_->loop.clock().MonoMs(), out);
+  AddBackendMetrics(parts_->feed.backends(), out);
   gateway.Gauge("fail_open",
                 "1 when this gateway is set to serve sessions that it cannot vouch for.",
                 parts_->config.fail_open ? 1 : 0);
@@ -398,6 +402,8 @@ std::vector<GatewaySessionInfo> Gateway::Sessions(std::string_view user, std::st
   });
   return found;
 }
+
+std::vector<GatewayBackendInfo> Gateway::Backends() const { return parts_->feed.backends().List(); }
 
 size_t Gateway::SessionCount(std::string_view user, std::string_view session) const {
   size_t count = 0;

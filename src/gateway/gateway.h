@@ -42,6 +42,17 @@ struct GatewaySessionInfo {
   uint64_t queue_bytes = 0;
 };
 
+// One address of a backend, for operators (docs/semantics.md 6.6).
+struct GatewayBackendInfo {
+  std::string address;
+  std::string host;        // the configured one that led to it
+  std::string health;      // "serving", "unknown", "not_serving" or "unreachable"
+  uint64_t health_ms = 0;  // for how long
+  bool in_use = false;
+  bool listed = true;   // false: its name does not lead to it any more
+  std::string message;  // what stood in the way of its last check
+};
+
 // Gateway is a whole gateway: the feed from the backend, the sessions, the clients' port.
 //
 //   Threads   One loop; every call from its thread or before Run(). It keeps one small thread of
@@ -78,6 +89,9 @@ class Gateway {
                                            size_t limit = std::numeric_limits<size_t>::max()) const;
   // How many there are in all.
   size_t SessionCount(std::string_view user, std::string_view session = {}) const;
+
+  // The backends that it may subscribe to; its home first.
+  std::vector<GatewayBackendInfo> Backends() const;
 
   // What happened, for people: one constant sentence and key=value after it. Alarms are warnings.
   enum class LogLevel : uint8_t { kInfo, kWarning };

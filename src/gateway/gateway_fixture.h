@@ -127,7 +127,7 @@ class GatewayTest : public testing::Test {
  protected:
   GatewayTest() {
     config.id = "gw-1";
-    config.backend = backend.address();
+    config.backends = {backend.address()};
     config.listen = {"127.0.0.1", 0};
     config.data_dir = testing::TempDir() + "gateway-" + std::to_string(RandomU64());
     config.allowed_origins = {"http://page.example"};

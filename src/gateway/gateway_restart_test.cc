@@ -39,9 +39,9 @@ class GatewayRestartTest : public GatewayTest {
   // Ends the process; what waits to be written is lost.
   void Kill() { gateway.reset(); }
   void StartWithoutBackend() {
-    Address alive = std::exchange(config.backend, {"127.0.0.1", 1});
+    auto alive = std::exchange(config.backends, {{"127.0.0.1", 1}});
     Start();
-    config.backend = alive;
+    config.backends = alive;
   }
   // The one that the gateway asks next, as it is answered.
   ScriptedBackend::Subscription Restart() {

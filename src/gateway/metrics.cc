@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "gateway/backends.h"
 #include "gateway/edge.h"
 #include "gateway/feed_client.h"
 #include "gateway/proxy.h"
@@ -50,6 +51,8 @@ void AddFeedMetrics(const FeedClient& client, uint64_t mono_ms, MetricList& out)
              "How far the feed is behind the backend's head of when it was accepted; 0 once "
              "that is reached.",
              client.feed().behind_entries());
+  feed.Counter("moves_total", "Ends of a subscription after which another backend was gone to.",
+               stats.moves);
   for (const auto& [cause, count] : stats.ends) {
     feed.Counter("ends_total", "Ends of a subscription, by cause.", count,
                  {{"cause", std::string(cause)}});
@@ -89,6 +92,34 @@ void AddVouchingMetrics(const Vouching& vouching, uint64_t mono_ms, MetricList& 
                vouching.freshness().AgeMs(mono_ms));
   feed.Seconds("lag_seconds", "How long the newest entry processed was on its way.",
                vouching.freshness().lag_ms());
+}
+
+void AddBackendMetrics(const Backends& backends, MetricList& out) {
+  MetricPart feed("feed", out);
+  const BackendPool& pool = backends.pool();
+  for (const BackendPool::Backend& one : pool.backends()) {
+    std::string address = one.target.address.ToString();
+    for (size_t i = 0; i < kBackendHealths; ++i) {
+      auto health = static_cast<BackendHealth>(i);
+      feed.Gauge("backend_health", "1 at what was heard last of each address of a backend.",
+                 one.health == health ? 1 : 0,
+                 {{"backend", address}, {"health", std::string(BackendHealthName(health))}});
+    }
+    feed.Gauge("backend_in_use", "1 at the address that the subscription is at, or goes to.",
+               &one == pool.in_use() ? 1 : 0, {{"backend", address}});
+  }
+  const BackendsStats& stats = backends.stats();
+  for (auto [answer, name] : {std::pair(HealthAnswer::kServing, "serving"),
+                              {HealthAnswer::kNotServing, "not_serving"},
+                              {HealthAnswer::kOther, "other"},
+                              {HealthAnswer::kNone, "none"}}) {
+    feed.Counter("backend_checks_total", "Health checks of backends, by their answer.",
+                 stats.checks[static_cast<size_t>(answer)], {{"answer", name}});
+  }
+  feed.Counter("backend_lookups_total", "Lookups of the backends' names.", stats.lookups);
+  feed.Counter("backend_lookup_failures_total", "Lookups of the backends' names that failed.",
+               stats.lookup_failures);
+  feed.Gauge("backends_unused", "Addresses that are over the limit of 64.", pool.too_many());
 }
 
 void AddShardMetrics(Shard& shard, MetricList& out) {

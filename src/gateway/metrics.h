@@ -7,6 +7,7 @@
 
 namespace galaxy::push {
 
+class Backends;
 class FeedClient;
 class Shard;
 class Vouching;
@@ -17,6 +18,7 @@ struct StateWriterStats;
 
 void AddFeedMetrics(const FeedClient& feed, uint64_t mono_ms, MetricList& out);
 void AddVouchingMetrics(const Vouching& vouching, uint64_t mono_ms, MetricList& out);
+void AddBackendMetrics(const Backends& backends, MetricList& out);
 void AddShardMetrics(Shard& shard, MetricList& out);
 void AddProxyMetrics(const ProxyStats& stats, MetricList& out);
 void AddStateMetrics(const StateWriterStats& stats, uint64_t mono_ms, MetricList& out);

@@ -8,12 +8,13 @@
 namespace galaxy::push {
 
 Vouching::Vouching(Loop& loop, const GatewayConfig& config, Shard& shard, Gateway::LogSink& log,
-                   std::function<void()> on_stuck)
+                   std::function<void()> on_stuck, std::function<void()> on_silent)
     : loop_(loop),
       config_(config),
       shard_(shard),
       log_(log),
       on_stuck_(std::move(on_stuck)),
+      on_silent_(std::move(on_silent)),
       freshness_(config.stale_after_ms) {}
 
 void Vouching::OnConnect() {
@@ -80,9 +81,12 @@ void Vouching::Arm() {
   if (!at) return timer_.Cancel();
   timer_ = loop_.RunAfter(*at - now, [this] {
     Update();
-    if (!freshness_.StuckAt(NowMs())) return;
-    ++stats_.stuck;
-    on_stuck_();
+    if (freshness_.StuckAt(NowMs())) {
+      ++stats_.stuck;
+      on_stuck_();
+    } else if (silent()) {
+      on_silent_();
+    }
   });
 }
 

@@ -30,9 +30,10 @@ class Vouching {
     uint64_t confirmations = 0;
   };
 
-  // `on_stuck`: the stream is of no use, end it (Freshness::StuckAt). Called from a timer.
+  // `on_stuck`: the stream is of no use, end it (Freshness::StuckAt); `on_silent`: leave it if
+  // there is another backend (SilentAt). Called from a timer.
   Vouching(Loop& loop, const GatewayConfig& config, Shard& shard, Gateway::LogSink& log,
-           std::function<void()> on_stuck);
+           std::function<void()> on_stuck, std::function<void()> on_silent);
 
   void OnConnect();
   void OnOpen(uint64_t canary_ms, const std::optional<Cursor>& head);
@@ -48,6 +49,7 @@ class Vouching {
 
   FreshState state() const { return state_; }
   bool held() const { return freshness_.held(); }
+  bool silent() const { return freshness_.SilentAt(NowMs()); }
   const Freshness& freshness() const { return freshness_; }
   const Stats& stats() const { return stats_; }
 
@@ -62,6 +64,7 @@ class Vouching {
   Shard& shard_;
   Gateway::LogSink& log_;
   const std::function<void()> on_stuck_;
+  const std::function<void()> on_silent_;
   Freshness freshness_;
   FreshState state_ = FreshState::kStale;
   bool catching_up_ = false;

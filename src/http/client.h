@@ -45,6 +45,7 @@ struct HttpClientLimits {
   uint64_t ping_interval_ms = 20'000;
   uint64_t ping_timeout_ms = 10'000;
   SocketOptions socket;
+  std::string authority;  // whom requests are addressed to; empty: the address
 };
 
 // A connection to one server that carries requests; made on first use and again after it was lost.

@@ -173,7 +173,10 @@ std::string Call::Framing() {
 
 void Call::Send(std::unique_ptr<Connection> connection) {
   connection_ = std::move(connection);
-  if (head_.authority.empty()) head_.authority = pool_->address.ToString();
+  if (head_.authority.empty()) {
+    const std::string& authority = pool_->limits.authority;
+    head_.authority = authority.empty() ? pool_->address.ToString() : authority;
+  }
   std::string text;
   AppendRequestHead(text, head_, Framing());
   out_.AppendCopy(text);

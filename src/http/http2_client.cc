@@ -182,7 +182,8 @@ Http2Client::~Http2Client() {
 
 std::unique_ptr<ClientRequest> Http2Client::Start(RequestHead head, BodySource* source,
                                                   ResponseHandler& handler) {
-  if (head.authority.empty()) head.authority = address_.ToString();
+  if (head.authority.empty())
+    head.authority = limits_.authority.empty() ? address_.ToString() : limits_.authority;
   if (head.scheme.empty() && limits_.socket.tls) head.scheme = "https";
   auto stream = std::make_shared<ClientStream>(live_, std::move(head), source, handler);
   if (!sessions_.empty() && sessions_.back()->AcceptsRequests()) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "net/connection.h"
 
@@ -23,6 +24,8 @@ class Network {
   virtual std::unique_ptr<Connector> Connect(Loop& loop, const Address& address,
                                              SocketOptions options, uint64_t timeout_ms,
                                              Connector::Done done) = 0;
+  // What a name means, as Resolver::Start() says; nothing for a host that is not there.
+  virtual std::vector<Address> Resolve(const Address& address) { return {address}; }
   // Handles one thing that is ready for the loop (bytes, room, an accepted connection), as a turn's
   // look at the sockets does. False when nothing is.
   virtual bool HandleOne() = 0;

@@ -77,7 +77,8 @@ class SimCore {
   SeededRandom random;
   uint64_t now_us = 0;
   std::vector<SimKernel> kernels;
-  std::map<uint64_t, std::shared_ptr<SimWire>> wires;  // that some kernel still knows
+  std::map<std::string, std::vector<std::string>> names;  // of the DNS
+  std::map<uint64_t, std::shared_ptr<SimWire>> wires;     // that some kernel still knows
   uint64_t next_wire = 1;
   SimNetwork::Statistics stats;
   uint64_t trace = 0;

@@ -130,6 +130,18 @@ std::unique_ptr<Connector> SimNode::Connect(Loop& loop, const Address& address,
   return SimConnect(core_, index_, loop, address, options, timeout_ms, std::move(done));
 }
 
+std::vector<Address> SimNode::Resolve(const Address& address) {
+  std::vector<Address> found;
+  if (auto at = core_.names.find(address.host); at != core_.names.end()) {
+    for (const std::string& host : at->second) found.push_back({host, address.port});
+    return found;
+  }
+  for (const SimKernel& kernel : core_.kernels) {
+    if (kernel.name == address.host) found.push_back({kernel.host, address.port});
+  }
+  return found;
+}
+
 bool SimNode::HandleOne() {
   std::vector<SimFunction>& ready = core_.kernels[index_].ready;
   if (ready.empty()) return false;
@@ -172,6 +184,10 @@ SimNode& SimNetwork::AddNode(std::string name) {
   nodes_.emplace_back(new SimNode(*core_, nodes_.size(), std::move(name)));
   nodes_.back()->Boot();
   return *nodes_.back();
+}
+
+void SimNetwork::SetName(std::string name, std::vector<std::string> hosts) {
+  core_->names[std::move(name)] = std::move(hosts);
 }
 
 uint64_t SimNetwork::now_us() const { return core_->now_us; }

@@ -93,6 +93,7 @@ class SimNode final : public Network {
                                            Listener::OnError on_error) override;
   std::unique_ptr<Connector> Connect(Loop& loop, const Address& address, SocketOptions options,
                                      uint64_t timeout_ms, Connector::Done done) override;
+  std::vector<Address> Resolve(const Address& address) override;
   bool HandleOne() override;
 
  private:
@@ -131,6 +132,9 @@ class SimNetwork {
 
   // A machine that runs. Names are unique.
   SimNode& AddNode(std::string name);
+
+  // A name of the DNS, for all nodes and from now on; without hosts it is not there.
+  void SetName(std::string name, std::vector<std::string> hosts);
 
   // --- time
   uint64_t now_us() const;

@@ -71,6 +71,8 @@ struct Flags {
       std::string& text = values.emplace_back();
       options.push_back(entry.kind == OptionTable::Kind::kFlag ? app.add_flag(name + "{true}", text)
                                                                : app.add_option(name, text));
+      if (entry.kind == OptionTable::Kind::kList)  // several become lines of one text
+        options.back()->multi_option_policy(CLI::MultiOptionPolicy::Join);
     }
   }
 
@@ -91,9 +93,11 @@ Status ReadFlags(Flags& flags, const OptionTable& table, std::vector<std::string
   auto value = flags.values.begin();
   for (size_t i = 0; i < flags.options.size(); ++i, ++value) {
     const std::string& name = table.entries()[i].spec.name;
-    if (flags.options[i]->count() > 1)
+    bool list = table.entries()[i].kind == OptionTable::Kind::kList;
+    if (list) std::ranges::replace(*value, '\n', ',');
+    if (flags.options[i]->count() > 1 && !list)
       return Fail(Code::kInvalidArgument, "option " + name + " is given twice", name);
-    if (flags.options[i]->count() == 1)
+    if (flags.options[i]->count() >= 1)
       given.push_back({name, *value, OptionOrigin::kFlag, "flag --" + name});
   }
   return {};

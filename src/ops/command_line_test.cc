@@ -81,6 +81,15 @@ TEST(CommandLine, AFlagMayBeGivenAsNameEqualsValue) {
   EXPECT_FALSE(f.fake().quiet);
 }
 
+TEST(CommandLine, AListMayBeGivenInPieces) {
+  Fixture f;
+  EXPECT_EQ(f.Run({"fake", "--origins", "a,b", "--origins=c", "--quiet"}), 7);
+  EXPECT_EQ(f.fake().origins, (std::vector<std::string>{"a", "b", "c"}));
+  Fixture empty;
+  EXPECT_EQ(empty.Run({"fake", "--origins", "a", "--origins", "", "--origins", "b"}), kExitUsage);
+  EXPECT_THAT(empty.error, HasSubstr("origins"));
+}
+
 TEST(CommandLine, WrongFlagsEndWithTheUsageStatusAndStartNothing) {
   for (std::vector<std::string> arguments :
        std::vector<std::vector<std::string>>{{"fake", "--windw", "2m"},

@@ -10,6 +10,7 @@ namespace galaxy::push {
 namespace {
 
 constexpr std::string_view kPrefix = "GALAXY_PUSH_";
+constexpr size_t kHostPortsMax = 64;
 
 Result<uint64_t> ParseNumber(OptionTable::Kind kind, std::string_view text) {
   switch (kind) {
@@ -20,6 +21,17 @@ Result<uint64_t> ParseNumber(OptionTable::Kind kind, std::string_view text) {
     default:
       return ParseCount(text);
   }
+}
+
+Result<std::vector<std::string>> SplitList(const std::string& text) {
+  std::vector<std::string> items;
+  for (size_t at = 0; at < text.size();) {
+    size_t comma = std::min(text.find(',', at), text.size());
+    if (comma == at) return Fail(Code::kInvalidArgument, "\"" + text + "\" has an empty item");
+    items.push_back(text.substr(at, comma - at));
+    at = comma + 1;
+  }
+  return items;
 }
 
 std::string Join(const std::vector<std::string>& words, std::string_view separator) {
@@ -106,13 +118,32 @@ void OptionTable::HostPort(OptionSpec spec, Address& target) {
 
 void OptionTable::List(OptionSpec spec, std::vector<std::string>& target) {
   Add(std::move(spec), Kind::kList, [&target](const std::string& text) -> Status {
-    target.clear();
-    for (size_t at = 0; at < text.size();) {
-      size_t comma = std::min(text.find(',', at), text.size());
-      if (comma == at) return Fail(Code::kInvalidArgument, "\"" + text + "\" has an empty item");
-      target.push_back(text.substr(at, comma - at));
-      at = comma + 1;
+    auto items = SplitList(text);
+    if (!items) return std::unexpected(items.error());
+    target = std::move(*items);
+    return {};
+  });
+}
+
+void OptionTable::HostPorts(OptionSpec spec, std::vector<Address>& target) {
+  Add(std::move(spec), Kind::kList, [&target](const std::string& text) -> Status {
+    auto items = SplitList(text);
+    if (!items) return std::unexpected(items.error());
+    std::vector<Address> addresses;
+    for (const std::string& item : *items) {
+      Result<Address> address = Address::Parse(item);
+      if (!address)
+        return Fail(Code::kInvalidArgument, "\"" + item + "\": " + address.error().message);
+      if (std::ranges::find(addresses, *address) != addresses.end())
+        return Fail(Code::kInvalidArgument, "\"" + item + "\" is there twice");
+      addresses.push_back(std::move(*address));
     }
+    if (addresses.empty()) return Fail(Code::kInvalidArgument, "there is no address");
+    if (addresses.size() > kHostPortsMax)
+      return Fail(Code::kInvalidArgument, std::to_string(addresses.size()) +
+                                              " addresses are over the limit of " +
+                                              std::to_string(kHostPortsMax));
+    target = std::move(addresses);
     return {};
   });
 }

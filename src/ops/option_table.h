@@ -75,8 +75,10 @@ class OptionTable {
     AddNumber(std::move(spec), Kind::kSize, Assign(target));
   }
   void HostPort(OptionSpec spec, Address& target);
-  // Separated by commas; in a file also an array of strings.
+  // Separated by commas, or the flag several times; in a file also an array of strings.
   void List(OptionSpec spec, std::vector<std::string>& target);
+  // A list of host:port, each once; 1 to 64.
+  void HostPorts(OptionSpec spec, std::vector<Address>& target);
 
   // Sets every variable: the default, else what was given by the strongest origin. Names that the
   // table does not know, values out of bounds and required options that nobody gave are refused.

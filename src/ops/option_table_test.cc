@@ -127,6 +127,28 @@ TEST(OptionTable, ListsAreSplitAtCommas) {
   EXPECT_EQ(f.origins, (std::vector<std::string>{"https://a", "https://b"}));
 }
 
+TEST(OptionTable, AddressesAreAListOfHostAndPortEachOnce) {
+  OptionTable table("gateway");
+  std::vector<Address> backends;
+  table.HostPorts({.name = "backend", .text = "Where.", .required = true}, backends);
+  ASSERT_TRUE(table.Resolve({Flag("backend", "b.example:7400,[::1]:7401")}));
+  EXPECT_EQ(backends, (std::vector<Address>{{"b.example", 7400}, {"::1", 7401}}));
+  std::string many = "a:0";
+  for (int i = 1; i < 65; ++i) many += ",a:" + std::to_string(i);
+  for (const auto& [value, why] : std::vector<std::pair<std::string, std::string>>{
+           {"a:1,b", "\"b\""},
+           {"a:1,,b:2", "empty item"},
+           {"a:1,b:2,a:1", "\"a:1\" is there twice"},
+           {"", "no address"},
+           {many, "65 addresses are over the limit of 64"}}) {
+    Status ok = table.Resolve({Flag("backend", value)});
+    ASSERT_FALSE(ok) << value;
+    EXPECT_THAT(ok.error().message, HasSubstr("option backend"));
+    EXPECT_THAT(ok.error().message, HasSubstr(why));
+  }
+  EXPECT_EQ(backends.size(), 2u);
+}
+
 // semantics.md 10.5
 TEST(OptionTable, ASecretIsNeverPrinted) {
   Fixture f;

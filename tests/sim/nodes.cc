@@ -84,7 +84,7 @@ GatewayNode::GatewayNode(NodeWorld& world, size_t index, std::string name, std::
       node_(world.network.AddNode(name_)),
       disk_((world.options.seed << 16) + 100 * (index + 1)) {
   config_.id = std::move(id);
-  config_.backend = std::move(backend);
+  config_.backends = {std::move(backend)};
   config_.listen = address();
   config_.data_dir = name_;
   config_.state_on_loop_ms = world.options.state_write_ms;

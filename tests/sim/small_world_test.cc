@@ -89,7 +89,7 @@ struct SmallWorld {
   void StartGateway(size_t i) {
     GatewayConfig config;
     config.id = gateway_nodes[i]->name();
-    config.backend = {backend_node.host(), kPort};
+    config.backends = {{backend_node.host(), kPort}};
     config.listen = {"0.0.0.0", kPort};
     config.reload_ms = 0;
     config.data_dir = "state";
