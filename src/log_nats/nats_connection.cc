@@ -67,6 +67,8 @@ bool NatsConnection::connected() const {
   return natsConnection_Status(connection_.get()) == NATS_CONN_STATUS_CONNECTED;
 }
 
+void NatsConnection::Close() { natsConnection_Close(connection_.get()); }
+
 uint64_t NatsConnection::reconnects() const {
   natsStatistics* raw = nullptr;
   if (natsStatistics_Create(&raw) != NATS_OK) return 0;

@@ -32,6 +32,8 @@ class NatsConnection {
 
   natsConnection* get() const { return connection_.get(); }
   bool connected() const;
+  // For good. Calls of the library that wait, on other threads, fail.
+  void Close();
   // How often it was connected anew. What was subscribed before may have missed messages.
   uint64_t reconnects() const;
 

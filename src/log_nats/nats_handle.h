@@ -30,9 +30,17 @@ using KvStoreHandle = NatsHandle<kvStore, kvStore_Destroy>;
 using KvEntryHandle = NatsHandle<kvEntry, kvEntry_Destroy>;
 using KvWatcherHandle = NatsHandle<kvWatcher, kvWatcher_Destroy>;
 
-// What libnats said, as kUnavailable: "what: Timeout". `what` is a phrase of ours.
+// What libnats said of the call before, on this thread, as kUnavailable: "what: Timeout". `what` is
+// a phrase of ours.
 inline std::unexpected<Error> NatsFailure(std::string_view what, natsStatus status) {
-  return Fail(Code::kUnavailable, std::string(what) + ": " + natsStatus_GetText(status));
+  std::string message = std::string(what) + ": " + natsStatus_GetText(status);
+  natsStatus last = NATS_OK;
+  const char* text = nats_GetLastError(&last);  // "(js.c:535): wrong last sequence: 2"
+  if (text == nullptr || last != status) return Fail(Code::kUnavailable, std::move(message));
+  std::string_view said = text;
+  if (size_t place = said.find("): "); place != said.npos) said.remove_prefix(place + 3);
+  if (!said.empty()) message.append(", ").append(said);
+  return Fail(Code::kUnavailable, std::move(message));
 }
 
 }  // namespace galaxy::push
