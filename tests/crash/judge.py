@@ -145,18 +145,25 @@ class Judge:
                 self.fault("1.2", "%s got %s after %s had been acknowledged" % (ack["id"], ack["cursor"], newest))
 
     def _recorder_streams(self):
-        """Every stream of the recorder resumed, rises, and has no hole (4.2, 4.3)."""
-        position, generation, due = None, 0, []
+        """Every stream of each recorder resumed, rises, and has no hole (4.2, 4.3)."""
+        by_recorder = collections.defaultdict(list)
         for r in self.recorder:
+            by_recorder[r.get("recorder", "recorder")].append(r)
+        for name, records in by_recorder.items():
+            self._recorder_stream(name, records)
+
+    def _recorder_stream(self, name, records):
+        position, generation, due = None, 0, []
+        for r in records:
             if r["what"] == "stream":
                 self.counts["recorder_streams"] += 1
                 if r["generation"] <= generation:
-                    self.fault("4.1", "the generation went from %d to %d" % (generation, r["generation"]))
+                    self.fault("4.1", "the generation of the %s went from %d to %d" % (name, generation, r["generation"]))
                 generation, due = r["generation"], []
                 if r["cursor"] and r["resume"] != "resumed":
                     self.counts["recorder_gaps"] += 1
                     if not self.evicted(r["cursor"], r["reason"], r["t"]):
-                        self.fault("4.2", "the recorder's cursor %s: %s %s" % (r["cursor"], r["resume"], r["reason"]))
+                        self.fault("4.2", "the %s's cursor %s: %s %s" % (name, r["cursor"], r["resume"], r["reason"]))
                     due = self.retained_between(r["cursor"], r["start"])
                 if position is None or r["resume"] != "resumed":
                     position = r["start"]
@@ -165,7 +172,7 @@ class Judge:
                 at = bisect.bisect_right(self.order, position)
                 expected = due.pop(0) if due else self.order[at] if at < len(self.order) else None
                 if r["cursor"] != expected:
-                    self.fault("4.3", "after %s the recorder got %s and not %s" % (position, r["cursor"], expected))
+                    self.fault("4.3", "after %s the %s got %s and not %s" % (position, name, r["cursor"], expected))
                 position = max(position, r["cursor"])
 
     def retained_between(self, after, upto):

@@ -13,14 +13,16 @@ class Died(Exception):
 class Node:
     """One backend or gateway through all its lives. One thread, the one that kills, calls this."""
 
-    def __init__(self, name, folder, arguments, environment=None, disk_us=lambda: 0):
-        """`disk_us`: how much slower each write and sync of the data is in the next life, in microseconds."""
+    def __init__(self, name, folder, arguments, environment=None, disk_us=lambda: 0, run=subprocess.Popen,
+                 listen="127.0.0.1:0", admin="127.0.0.1:0"):
+        """`disk_us`: how much slower each write and sync of the data is in the next life, in microseconds.
+        `run`: starts a command, for a node on a machine of its own (tests/cluster/network.py)."""
         self.name, self.folder = name, pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.data = self.folder / "data"
         self.arguments, self.environment = [str(a) for a in arguments], dict(os.environ) | (environment or {})
         self.ready_file, self.log_path = self.folder / "ready.json", self.folder / "log"
-        self.listen, self.admin = "127.0.0.1:0", "127.0.0.1:0"
+        self.run, self.listen, self.admin = run, listen, admin
         self.process, self.lives, self.disk_us = None, 0, disk_us
         self.armed, self.sprung = False, False
         self.log = open(self.log_path, "ab")
@@ -37,7 +39,7 @@ class Node:
         if slower_us:
             environment |= {"LD_PRELOAD": str(SHIM), "FAIL_IO_UNDER": str(self.data), "FAIL_IO_US": str(slower_us)}
         command = [harness.BINARY, *self.arguments, "--listen", self.listen, "--admin", self.admin, "--ready-file", str(self.ready_file)]
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env=environment)
+        self.process = self.run(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env=environment)
 
     def bound(self):
         """Whether this life has bound its addresses; after the first life they stay the same."""

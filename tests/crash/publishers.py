@@ -55,6 +55,7 @@ class Publisher(threading.Thread):
                 self.stopping.wait(self.pause_s * self.random.uniform(0, 2))
             except Broken as broken:
                 self.record("broken", why=str(broken)[:120])
+                self.failed()
                 time.sleep(self.random.uniform(0.01, 0.1))
         self.close()
 
@@ -122,6 +123,9 @@ class Publisher(threading.Thread):
 
     def send(self):
         raise NotImplementedError
+
+    def failed(self):
+        """After each attempt that broke; who knows several backends goes to another here."""
 
     def close(self):
         pass
@@ -248,14 +252,17 @@ class Invalidator(threading.Thread):
         self.record("sent", user=user, session=session, id=reason, digest=wire.invalidation_digest(user, session, reason))
         begun = time.monotonic()
         try:
-            if self.serial % 2:
-                cursor = harness.invalidate(self.campaign.backend_address, user_id=user, device_session_id=session, reason=reason)
-            else:
-                message = push.SessionInvalidation(user_id=user, device_session_id=session, reason=reason)
-                cursor = invalidate(publish.InvalidateRequest(invalidation=message), timeout=10, wait_for_ready=True).cursor
+            cursor = self._send(invalidate, user, session, reason)
         except (OSError, http.client.HTTPException, grpc.RpcError, AssertionError) as error:
             self.record("broken", why=repr(error)[:120])
             return False
         self.record("ack", user=user, session=session, id=reason, cursor=cursor, duplicate=False, begun=round(begun, 6), attempts=1)
         self.acknowledged += 1
         return True
+
+    def _send(self, invalidate, user, session, reason):
+        """Returns the cursor; raises when there is no good answer."""
+        if self.serial % 2:
+            return harness.invalidate(self.campaign.backend_address, user_id=user, device_session_id=session, reason=reason)
+        message = push.SessionInvalidation(user_id=user, device_session_id=session, reason=reason)
+        return invalidate(publish.InvalidateRequest(invalidation=message), timeout=10, wait_for_ready=True).cursor
