@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/metric.h"
 #include "log/batch.h"
 #include "log/dedupe.h"
 #include "log/engine.h"
@@ -107,6 +108,8 @@ class Log {
 
   Statistics Stats() const;
   virtual Engine::Statistics EngineStats() const = 0;
+  // What only this kind of log has.
+  virtual void CollectMetrics(MetricList&) const {}
 
  protected:
   struct Job {

@@ -1,0 +1,109 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "log/shared_stream.h"
+
+namespace galaxy::push {
+
+// The stream of FakeSharedStream: a struct that outlives the backends which use it, and that can
+// refuse, be silent, or let go.
+struct FakeStore {
+  struct Row {
+    uint64_t sequence;
+    uint64_t time_ms;
+    EntryType type;
+    std::string bytes;
+  };
+  uint64_t created_ms = 1'763'850'000'000;
+  uint64_t now_ms = created_ms;
+  uint64_t last = 0;
+  std::vector<Row> rows;
+  std::vector<Row> retained;
+  std::map<std::string, uint64_t> ids;
+  uint64_t publications = 0;
+  bool down = false;           // Publish() fails
+  bool refuses = false;        // every publication is answered: again
+  bool silent = false;         // takes nothing, answers nothing
+  bool loses_answers = false;  // takes, and answers nothing
+  bool mirrors = true;         // what is retained is retained at once
+  bool hides = false;          // readers get nothing
+
+  uint64_t Take(const SharedStream::Publication& publication, bool& duplicate) {
+    auto [id, fresh] = ids.emplace(publication.message_id, last + 1);
+    duplicate = !fresh;
+    if (!fresh) return id->second;
+    rows.push_back({++last, now_ms, publication.type, std::string(publication.bytes)});
+    if (mirrors) Mirror();
+    return last;
+  }
+  void Mirror() {
+    for (const Row& row : rows) {
+      bool more = retained.empty() || row.sequence > retained.back().sequence;
+      if (row.type == EntryType::kInvalidation && more) retained.push_back(row);
+    }
+  }
+};
+
+class FakeSharedStream final : public SharedStream {
+ public:
+  explicit FakeSharedStream(FakeStore& store) : store_(store) {}
+
+  Result<Opening> Open() override {
+    Opening opening{.created_ms = store_.created_ms, .last = store_.last};
+    opening.first = store_.rows.empty() ? store_.last + 1 : store_.rows.front().sequence;
+    opening.last_time_ms = store_.now_ms;
+    for (const FakeStore::Row& row : store_.retained) {
+      opening.retained.Add(row.sequence, row.time_ms, row.bytes);
+    }
+    read_ = opening.first - 1;
+    return opening;
+  }
+  Status Publish(const Publication& publication) override {
+    if (store_.down) return Fail(Code::kUnavailable, "down");
+    ++store_.publications;
+    if (store_.silent) return {};
+    StreamNews::Answer answer{.token = publication.token};
+    if (store_.refuses) {
+      answer.again = true;
+      answer.error = Error{Code::kUnavailable, "no responders", {}};
+    } else {
+      answer.sequence = store_.Take(publication, answer.duplicate);
+    }
+    if (!store_.loses_answers) answers_.push_back(answer);
+    return {};
+  }
+  void Take(StreamNews& news) override {
+    news.answers = std::exchange(answers_, {});
+    if (store_.hides) return;
+    for (const FakeStore::Row& row : store_.rows) {
+      if (row.sequence <= read_) continue;
+      news.read.Add(row.sequence, row.time_ms, row.bytes);
+      read_ = row.sequence;
+    }
+    if (!store_.retained.empty()) news.retained_up_to = store_.retained.back().sequence;
+  }
+  Result<std::optional<StreamMessages>> Read(uint64_t sequence) override {
+    for (const FakeStore::Row& row : store_.rows) {
+      if (row.sequence != sequence) continue;
+      StreamMessages one;
+      one.Add(row.sequence, row.time_ms, row.bytes);
+      return one;
+    }
+    return std::nullopt;
+  }
+  void SetWaker(std::function<void()>) override {}
+  void Expect(EntryType, uint64_t) override {}
+  void CollectMetrics(MetricList&) const override {}
+
+ private:
+  FakeStore& store_;
+  uint64_t read_ = 0;
+  std::vector<StreamNews::Answer> answers_;
+};
+
+}  // namespace galaxy::push

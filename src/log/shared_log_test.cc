@@ -1,0 +1,410 @@
+#include "log/shared_log.h"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "event/message_splitter.h"
+#include "event/wire.h"
+#include "log/fake_shared_stream.h"
+
+namespace galaxy::push {
+namespace {
+
+using Results = std::vector<Result<Ack>>;
+using Box = std::shared_ptr<std::optional<Results>>;
+
+EntryView Event(std::string_view id, std::string_view user = "ann",
+                std::string_view payload = "{}") {
+  return {.type = EntryType::kEvent,
+          .user_id = user,
+          .kind = "chat",
+          .payload = payload,
+          .event_id = id};
+}
+EntryView Invalidation(std::string_view user) {
+  return {.type = EntryType::kInvalidation, .user_id = user};
+}
+
+// One of several backends on a store.
+struct Node {
+  Node(FakeStore& the_store, FakeClock& the_clock, Log::Options options = {})
+      : store(the_store), clock(the_clock) {
+    auto opened = SharedLog::Open(options, {}, std::make_unique<FakeSharedStream>(store), clock);
+    EXPECT_TRUE(opened);
+    log = std::move(*opened);
+    log->SetOnFatal([this](const Error& error) { fatal = error; });
+  }
+  Box Submit(const std::vector<EntryView>& views, uint64_t as_of_ms = 0) {
+    auto box = std::make_shared<std::optional<Results>>();
+    LogBatch batch(log->hasher());
+    for (const EntryView& view : views) {
+      view.type == EntryType::kEvent ? batch.AddEvent(view) : batch.AddInvalidation(view, as_of_ms);
+    }
+    EXPECT_TRUE(log->Submit(std::move(batch), [box](const LogBatch& done) {
+      *box = Results(done.results().begin(), done.results().end());
+    }));
+    return box;
+  }
+  void Pass(uint64_t ms) {
+    clock.Advance(ms);
+    store.now_ms += ms;
+    Turn();
+  }
+  void Turn() {
+    for (int i = 0; i < 3; ++i) log->Work(clock.WallMs(), clock.MonoMs());
+  }
+  Results Publish(const std::vector<EntryView>& views, uint64_t as_of_ms = 0) {
+    Box box = Submit(views, as_of_ms);
+    Turn();
+    EXPECT_TRUE(box->has_value());
+    return box->value_or(Results{});
+  }
+  // "cursor user/event" of the ring.
+  std::vector<std::string> Contents() const {
+    std::vector<std::string> contents;
+    Ring::Position position = log->ring().Begin();
+    for (;;) {
+      Ring::Item item = log->ring().Next(position);
+      if (item.state != Ring::State::kData) return contents;
+      EntryView view = *DecodePushEvent(EntryMessage(item.entry));
+      EXPECT_EQ(view.cursor, item.cursor.Format());
+      contents.push_back(item.cursor.Format() + " " + std::string(view.user_id) + "/" +
+                         std::string(view.event_id));
+    }
+  }
+  FakeStore& store;
+  FakeClock& clock;
+  std::optional<Error> fatal;
+  std::unique_ptr<SharedLog> log;
+};
+
+struct SharedLogTest : testing::Test {
+  FakeStore store;
+  FakeClock clock;
+  uint64_t start() const { return store.created_ms << 16; }
+};
+
+TEST_F(SharedLogTest, EveryBackendHasTheSameEntriesUnderTheSameCursors) {
+  // semantics.md 1.2, 1.3
+  Node a(store, clock), b(store, clock);
+  store.now_ms += 5;
+  Results first = a.Publish({Event("1"), Invalidation("bob")});
+  store.now_ms += 5;
+  Results second = b.Publish({Event("2", "eve")});
+  a.Turn();
+  ASSERT_EQ(a.Contents().size(), 3u);
+  EXPECT_EQ(a.Contents(), b.Contents());
+  EXPECT_EQ(first[0]->cursor, (Cursor{start() + 1, store.created_ms + 5}));
+  EXPECT_EQ(first[1]->cursor, (Cursor{start() + 2, store.created_ms + 5}));
+  EXPECT_EQ(second[0]->cursor, (Cursor{start() + 3, store.created_ms + 10}));
+  EXPECT_EQ(b.log->retained().size(), 1u);
+  Node late(store, clock);
+  EXPECT_EQ(late.Contents(), a.Contents());
+}
+
+TEST_F(SharedLogTest, AnEntryIsAcknowledgedOnlyWhenThisBackendHasReadIt) {
+  // semantics.md 2.1
+  Node a(store, clock);
+  store.hides = true;
+  Box box = a.Submit({Event("1")});
+  a.Turn();
+  EXPECT_EQ(store.rows.size(), 1u);
+  EXPECT_FALSE(box->has_value());
+  EXPECT_FALSE(a.log->Idle());
+  store.hides = false;
+  a.Turn();
+  ASSERT_TRUE(box->has_value());
+  EXPECT_TRUE((**box)[0]);
+  EXPECT_TRUE(a.log->Idle());
+}
+
+TEST_F(SharedLogTest, AnInvalidationIsAcknowledgedOnlyWhenItIsRetained) {
+  // semantics.md 3.2
+  Node a(store, clock);
+  store.mirrors = false;
+  Box invalidation = a.Submit({Invalidation("ann")});
+  a.Turn();
+  EXPECT_EQ(a.log->ring().Stats().entries, 1u);  // and yet it is on its way to the gateways
+  EXPECT_FALSE(invalidation->has_value());
+  store.Mirror();
+  a.Turn();
+  EXPECT_TRUE(invalidation->has_value());
+}
+
+TEST_F(SharedLogTest, ADuplicateOfAnotherBackendsGetsTheFirstCursor) {
+  // semantics.md 2.2
+  Node a(store, clock), b(store, clock);
+  Results first = a.Publish({Event("1")});
+  store.hides = true;  // b has not read it yet
+  Box again = b.Submit({Event("1"), Event("1", "bob")});
+  b.Turn();
+  store.hides = false;
+  b.Turn();
+  ASSERT_TRUE(again->has_value());
+  EXPECT_EQ((**again)[0], (Ack{first[0]->cursor, true}));
+  EXPECT_FALSE((**again)[1]->duplicate);
+  EXPECT_EQ(store.rows.size(), 2u);
+}
+
+TEST_F(SharedLogTest, AnotherBodyUnderTheSameKeyIsFoundAndRefused) {
+  // semantics.md 2.2
+  Node a(store, clock), b(store, clock);
+  a.Publish({Event("1")});
+  store.hides = true;
+  Box unread = b.Submit({Event("1", "ann", "{\"x\":1}")});
+  b.Turn();
+  store.hides = false;
+  b.Turn();
+  ASSERT_TRUE(unread->has_value());
+  EXPECT_EQ((**unread)[0].error().code, Code::kAlreadyExists);
+  uint64_t publications = store.publications;
+  EXPECT_EQ(b.Publish({Event("1", "ann", "[]")})[0].error().code, Code::kAlreadyExists);
+  EXPECT_EQ(store.publications, publications);  // this time it is known here
+  EXPECT_EQ(store.rows.size(), 1u);
+}
+
+TEST_F(SharedLogTest, AKeyThatTheStreamRemembersLongerThanTheRingIsComparedAllTheSame) {
+  // semantics.md 2.2
+  Node a(store, clock, {.dedupe_keys_max = 1});
+  Results first = a.Publish({Event("1")});
+  a.Publish({Event("2")});
+  EXPECT_EQ(a.Publish({Event("1")})[0], (Ack{first[0]->cursor, true}));
+  a.Publish({Event("3")});
+  EXPECT_EQ(a.Publish({Event("1", "ann", "[]")})[0].error().code, Code::kAlreadyExists);
+}
+
+TEST_F(SharedLogTest, NoIdReachesTheStreamsIndex) {
+  Node a(store, clock);
+  a.Publish({Event("secret-event", "secret-user")});
+  ASSERT_EQ(store.ids.size(), 1u);
+  const std::string& id = store.ids.begin()->first;
+  EXPECT_EQ(id.size(), 43u);
+  EXPECT_EQ(id.find("secret"), std::string::npos);
+  Node b(store, clock);
+  b.Publish({Event("secret-event", "secret-user2")});
+  EXPECT_EQ(store.ids.size(), 2u);
+}
+
+TEST_F(SharedLogTest, WhatTheStreamRefusesForNowIsSentAgainInOrderAndOnce) {
+  // semantics.md 2.1, 2.2
+  Node a(store, clock);
+  store.refuses = true;
+  Box box = a.Submit({Event("1"), Event("2")});
+  a.Turn();
+  Box later = a.Submit({Event("3")});
+  a.Turn();
+  EXPECT_FALSE(box->has_value());
+  store.refuses = false;
+  a.Pass(100);
+  ASSERT_TRUE(box->has_value() && later->has_value());
+  EXPECT_EQ((**box)[0]->cursor.sequence, start() + 1);
+  EXPECT_EQ((**box)[1]->cursor.sequence, start() + 2);
+  EXPECT_EQ((**later)[0]->cursor.sequence, start() + 3);
+}
+
+TEST_F(SharedLogTest, ALostAnswerIsNotASecondEntry) {
+  // semantics.md 2.1, 2.2
+  Node a(store, clock);
+  store.loses_answers = true;
+  Box box = a.Submit({Event("1"), Invalidation("ann")});
+  a.Turn();
+  store.loses_answers = false;
+  a.Pass(1'000);
+  EXPECT_FALSE(box->has_value());
+  a.Pass(500);
+  ASSERT_TRUE(box->has_value());
+  EXPECT_EQ((**box)[0], (Ack{Cursor{start() + 1, store.created_ms}, false}));
+  EXPECT_EQ((**box)[1], (Ack{Cursor{start() + 2, store.created_ms}, false}));
+  EXPECT_EQ(store.rows.size(), 2u);
+}
+
+TEST_F(SharedLogTest, NothingOvertakesWhatMayStillBeAnswered) {
+  Node a(store, clock);
+  store.loses_answers = true;
+  Box first = a.Submit({Event("1")});
+  a.Turn();
+  store.loses_answers = false;
+  store.refuses = true;
+  Box second = a.Submit({Event("2")});
+  a.Turn();
+  store.refuses = false;
+  uint64_t publications = store.publications;
+  a.Pass(200);  // the second could be sent again, if the first were answered
+  EXPECT_EQ(store.publications, publications);
+  a.Pass(1'400);
+  ASSERT_TRUE(first->has_value() && second->has_value());
+  EXPECT_LT((**first)[0]->cursor.sequence, (**second)[0]->cursor.sequence);
+}
+
+TEST_F(SharedLogTest, WithoutTheStreamPublishesFailAndACanaryFindsOutWhenItIsBack) {
+  // semantics.md 2.4
+  Node a(store, clock);
+  store.silent = true;
+  Box box = a.Submit({Event("1")});
+  for (int i = 0; i < 11; ++i) a.Pass(1'000);
+  ASSERT_TRUE(box->has_value());
+  EXPECT_EQ((**box)[0].error().code, Code::kUnavailable);
+  EXPECT_EQ(a.log->Ready().error().code, Code::kUnavailable);
+  EXPECT_EQ(a.Publish({Event("2")})[0].error().code, Code::kUnavailable);  // at once
+  store.silent = false;
+  for (int i = 0; i < 12; ++i) a.Pass(1'000);
+  EXPECT_TRUE(a.log->Ready());
+  EXPECT_TRUE(a.Publish({Event("2")})[0]);
+}
+
+TEST_F(SharedLogTest, WithoutAConnectionNothingIsLost) {
+  Node a(store, clock);
+  store.down = true;
+  Box box = a.Submit({Event("1")});
+  a.Turn();
+  store.down = false;
+  a.Pass(100);
+  ASSERT_TRUE(box->has_value());
+  EXPECT_TRUE((**box)[0]);
+}
+
+TEST_F(SharedLogTest, TheHeadIsFoundByACanaryThatWaitersShare) {
+  // semantics.md 4.2, 4.9
+  Node a(store, clock), b(store, clock);
+  Results newest = b.Publish({Event("1")});
+  store.hides = true;  // a lags
+  int called = 0;
+  Cursor head;
+  auto wait = [&](const Status& status) {
+    EXPECT_TRUE(status);
+    head = a.log->ring().head();
+    ++called;
+  };
+  a.log->AwaitHead(wait);
+  a.log->AwaitHead(wait);
+  EXPECT_FALSE(a.log->Idle());
+  a.Turn();
+  EXPECT_EQ(called, 0);
+  store.hides = false;
+  a.Turn();
+  EXPECT_EQ(called, 2);
+  EXPECT_GE(head, newest[0]->cursor);
+  EXPECT_EQ(store.rows.size(), 2u);  // one canary for both
+  EXPECT_TRUE(a.Contents().back().find(kCanaryUser) != std::string::npos);
+  EXPECT_TRUE(a.log->Idle());
+}
+
+TEST_F(SharedLogTest, WhoAsksWhileACanaryIsUnderWayWaitsForAnother) {
+  // semantics.md 4.2
+  Node a(store, clock), b(store, clock);
+  store.hides = true;
+  a.log->AwaitHead([](const Status&) {});
+  a.Turn();
+  b.Publish({});
+  store.hides = false;
+  Results newest = b.Publish({Event("1")});
+  store.hides = true;
+  std::optional<Cursor> head;
+  a.log->AwaitHead([&](const Status&) { head = a.log->ring().head(); });
+  store.hides = false;
+  a.Turn();
+  EXPECT_FALSE(head);  // at most ten a second
+  a.Pass(SharedLog::kProbeIntervalMs);
+  ASSERT_TRUE(head);
+  EXPECT_GT(*head, newest[0]->cursor);
+}
+
+TEST_F(SharedLogTest, TheHeadCannotBeFoundWithoutTheStream) {
+  Node a(store, clock);
+  store.silent = true;
+  std::optional<Status> told;
+  a.log->AwaitHead([&](const Status& status) { told = status; });
+  for (int i = 0; i < 11; ++i) a.Pass(1'000);
+  ASSERT_TRUE(told);
+  EXPECT_EQ(told->error().code, Code::kUnavailable);
+}
+
+TEST_F(SharedLogTest, RetainedInvalidationsOutliveTheStreamsWindow) {
+  // semantics.md 3.2
+  {
+    Node a(store, clock);
+    a.Publish({Invalidation("ann"), Invalidation("bob"), Event("1"), Invalidation("ann")});
+  }
+  store.rows.erase(store.rows.begin(), store.rows.begin() + 3);
+  Node b(store, clock);
+  EXPECT_EQ(b.Contents().size(), 1u);
+  EXPECT_EQ(b.log->retained().size(), 2u);  // of ann the newest
+  Retained::Page page = b.log->retained().Read({}, {start() + 9, 0});
+  EXPECT_EQ(page.last.sequence, start() + 4);
+}
+
+TEST_F(SharedLogTest, AnInvalidationAsOfAnEarlierTimeHasItsTimeAtEveryBackend) {
+  // semantics.md 8.5
+  Node a(store, clock);
+  uint64_t as_of = store.now_ms - 60'000;
+  Results first = a.Publish({Invalidation("ann")}, as_of);
+  EXPECT_EQ(first[0]->cursor.time_ms, as_of);
+  // One that takes the place of another means all that that one meant.
+  Results second = a.Publish({Invalidation("ann")}, as_of - 5'000);
+  EXPECT_EQ(second[0]->cursor.time_ms, as_of);
+  Node b(store, clock);
+  EXPECT_EQ(b.Contents(), a.Contents());
+}
+
+TEST_F(SharedLogTest, AHoleInTheStreamEndsTheProcessAndAStartKnowsOfIt) {
+  // semantics.md 4.6
+  Node a(store, clock);
+  a.Publish({Event("1"), Invalidation("ann")});
+  Node b(store, clock);
+  store.hides = true;
+  b.Submit({Event("2"), Invalidation("bob"), Event("3")});
+  b.Turn();
+  store.rows.erase(store.rows.begin() + 2, store.rows.begin() + 4);
+  store.hides = false;
+  a.Turn();
+  ASSERT_TRUE(a.fatal);
+  EXPECT_NE(a.fatal->message.find("2 messages"), std::string::npos) << a.fatal->message;
+  Node c(store, clock);
+  EXPECT_EQ(c.Contents().size(), 1u);  // nothing before the hole can be resumed at
+  EXPECT_EQ(c.log->retained().size(), 2u);
+}
+
+TEST_F(SharedLogTest, WhatNoBackendWroteIsPassedOver) {
+  Node a(store, clock);
+  store.rows.push_back({++store.last, store.now_ms, EntryType::kEvent, "not an entry"});
+  store.rows.push_back({++store.last, store.now_ms, EntryType::kEvent, ""});
+  Results results = a.Publish({Event("1")});
+  EXPECT_EQ(results[0]->cursor.sequence, start() + 3);
+  EXPECT_EQ(a.Contents().size(), 1u);
+}
+
+TEST_F(SharedLogTest, ThePipelineIsBoundedAndTheRestWaitsInTheQueue) {
+  // semantics.md 2.4
+  auto opened = SharedLog::Open({.queue_entries_max = 4}, {.pipeline_entries_max = 2},
+                                std::make_unique<FakeSharedStream>(store), clock);
+  std::unique_ptr<SharedLog> log = std::move(*opened);
+  store.silent = true;
+  int refused = 0;
+  for (int i = 0; i < 8; ++i) {
+    LogBatch batch(log->hasher());
+    batch.AddInvalidation(Invalidation("ann"));
+    if (!log->Submit(std::move(batch), [](const LogBatch&) {})) ++refused;
+    log->Work(clock.WallMs(), clock.MonoMs());
+  }
+  EXPECT_LE(store.publications, 4u);
+  EXPECT_GE(refused, 1);
+}
+
+TEST_F(SharedLogTest, EveryTakenBatchIsAnsweredEvenIfTheLogIsDestroyed) {
+  auto a = std::make_unique<Node>(store, clock);
+  store.silent = true;
+  Box sent = a->Submit({Event("1")});
+  a->Turn();
+  Box waiting = a->Submit({Event("2")});
+  a.reset();
+  ASSERT_TRUE(sent->has_value() && waiting->has_value());
+  EXPECT_EQ((**sent)[0].error().code, Code::kUnavailable);
+}
+
+}  // namespace
+}  // namespace galaxy::push
