@@ -215,7 +215,7 @@ void SharedLog::AppendDecoded(Cursor cursor, std::span<char> entry, const EntryV
     dedupe_.Add(hasher_.Digest(view), cursor);
   }
   PatchCursor(entry, cursor);
-  Append({view.type, cursor, {entry.data(), entry.size()}});
+  Append({view.type, cursor, {entry.data(), entry.size()}, PartitionOfEntry(view)});
   Bump(counters_.entries);
 }
 

@@ -1,0 +1,407 @@
+#include "log_nats/nats_stream.h"
+
+#include <charconv>
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <thread>
+
+#include "base/check.h"
+
+namespace galaxy::push {
+namespace {
+
+constexpr int64_t kCallMs = 1'000;  // what one call of JetStream's API may take
+constexpr int64_t kPauseMs = 100;
+constexpr int64_t kNsPerMs = 1'000'000;
+constexpr uint64_t kHeaderBytesMax = 512;  // ours: the message id
+constexpr const char* kMessageIdHeader = "Nats-Msg-Id";
+
+using MessageHandle = NatsHandle<natsMsg, natsMsg_Destroy>;
+
+void Sleep(int64_t ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); }
+
+int64_t ToNs(uint64_t ms) { return static_cast<int64_t>(ms) * kNsPerMs; }
+
+std::string Seconds(int64_t ns) { return std::to_string(ns / (1000 * kNsPerMs)) + " s"; }
+
+// Those that no later try would change.
+bool Final(jsErrCode code) {
+  return code == JSNotEnabledErr || code == JSNotEnabledForAccountErr ||
+         code == JSInsufficientResourcesErr || code == JSStreamReplicasNotSupportedErr;
+}
+
+std::string Describe(natsStatus status, jsErrCode code) {
+  std::string text = natsStatus_GetText(status);
+  natsStatus of = NATS_OK;
+  const char* last = nats_GetLastError(&of);
+  if (of == status && last != nullptr && *last != 0) text += std::string(" (") + last + ")";
+  if (code != 0) text += ", JetStream error " + std::to_string(code);
+  return text;
+}
+
+Error Unusable(const std::string& stream, const std::string& why) {
+  return {Code::kInvalidArgument, "the stream " + stream + " " + why, "nats-prefix"};
+}
+
+// What JetStream answers to a publication: {"stream":"galaxy-log", "seq":8, "duplicate": true}, or
+// {"error":{"code":503,"description":"…"},…}.
+StreamNews::Answer ParseAnswer(uint64_t token, natsMsg* message) {
+  StreamNews::Answer answer{.token = token};
+  auto again = [&answer](std::string why) {
+    answer.again = true;
+    answer.error = Error{Code::kUnavailable, std::move(why), {}};
+    return answer;
+  };
+  if (natsMsg_IsNoResponders(message)) return again("no server leads the stream");
+  std::string_view text{natsMsg_GetData(message),
+                        static_cast<size_t>(natsMsg_GetDataLength(message))};
+  nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
+  if (!json.is_object()) return again("JetStream's answer is not JSON");
+  if (auto error = json.find("error"); error != json.end()) {
+    std::string why = "JetStream: " + error->value("description", std::string("an error"));
+    if (error->value("code", 0) >= 500) return again(std::move(why));
+    answer.error = Error{Code::kInternal, std::move(why), {}};
+    return answer;
+  }
+  answer.sequence = json.value("seq", uint64_t{0});
+  answer.duplicate = json.value("duplicate", false);
+  if (answer.sequence == 0) return again("JetStream's answer names no place");
+  return answer;
+}
+
+}  // namespace
+
+NatsStream::NatsStream(NatsConnection& connection, Options options)
+    : connection_(connection), options_(std::move(options)) {}
+
+NatsStream::~NatsStream() {
+  closing_ = true;
+  if (answers_) natsSubscription_Unsubscribe(answers_.get());
+  reader_.reset();
+  retained_reader_.reset();
+}
+
+// --- opening
+
+Result<SharedStream::Opening> NatsStream::Open() {
+  int64_t deadline_ms = nats_Now() + static_cast<int64_t>(options_.open_timeout_ms);
+  while (!connection_.connected()) {
+    if (nats_Now() > deadline_ms) {
+      return Fail(Code::kUnavailable, "no NATS server can be reached", "nats");
+    }
+    Sleep(10);
+  }
+  Status ok = CheckPayload();
+  if (ok) ok = Listen();
+  if (!ok) return std::unexpected(ok.error());
+  auto log = OpenLog(deadline_ms);
+  if (!log) return std::unexpected(log.error());
+  auto retained = OpenRetained(deadline_ms);
+  if (!retained) return std::unexpected(retained.error());
+  ok = CheckRetained(**retained, **log);
+  if (!ok) return std::unexpected(ok.error());
+
+  // The log first: what leaves it while the other one is read must be found there.
+  Opening opening{.created_ms = static_cast<uint64_t>((*log)->Created / kNsPerMs)};
+  uint64_t first = std::max<uint64_t>((*log)->State.FirstSeq, 1);
+  reader_ = std::make_unique<NatsReader>(connection_, log_name(), options_.prefix + ".*.*", first,
+                                         [this](const auto& message) { OnRead(message); });
+  ok = WaitUntil(log_name(), deadline_ms, [&](const jsStreamState& state) {
+    std::lock_guard lock(mutex_);
+    opening.last = state.LastSeq;
+    opening.last_time_ms = static_cast<uint64_t>(std::max<int64_t>(state.LastTime, 0) / kNsPerMs);
+    opening.first = first_read_ != 0 ? first_read_ : state.LastSeq + 1;
+    return first_read_ != 0 || state.Msgs == 0;
+  });
+  if (!ok) return std::unexpected(ok.error());
+  retained_reader_ =
+      std::make_unique<NatsReader>(connection_, retained_name(), options_.prefix + ".i.*",
+                                   std::max<uint64_t>((*retained)->State.FirstSeq, 1),
+                                   [this](const auto& message) { OnRetainedRead(message); });
+  ok = WaitUntil(retained_name(), deadline_ms, [this](const jsStreamState& state) {
+    std::lock_guard lock(mutex_);
+    return state.Msgs == 0 || retained_read_ >= state.LastSeq;
+  });
+  if (!ok) return std::unexpected(ok.error());
+  std::lock_guard lock(mutex_);
+  opening_ = false;
+  opening.retained = std::move(retained_);
+  return opening;
+}
+
+Status NatsStream::CheckPayload() const {
+  auto limit = static_cast<uint64_t>(natsConnection_GetMaxPayload(connection_.get()));
+  if (options_.entry_bytes_max + kHeaderBytesMax <= limit) return {};
+  return Fail(Code::kInvalidArgument,
+              "an entry may have " + std::to_string(options_.entry_bytes_max) +
+                  " bytes, and the NATS servers take messages of " + std::to_string(limit) +
+                  " bytes (their max_payload), " + std::to_string(kHeaderBytesMax) +
+                  " of them for headers",
+              "nats");
+}
+
+Status NatsStream::Listen() {
+  jsOptions wait;
+  jsOptions_Init(&wait);
+  wait.Wait = kCallMs;
+  jsCtx* context = nullptr;
+  natsStatus status = natsConnection_JetStream(&context, connection_.get(), &wait);
+  context_.reset(context);
+  natsInbox* inbox = nullptr;
+  if (status == NATS_OK) status = natsInbox_Create(&inbox);
+  if (status == NATS_OK) {
+    inbox_ = std::string(inbox) + ".";
+    natsSubscription* answers = nullptr;
+    status = natsConnection_Subscribe(&answers, connection_.get(), (inbox_ + "*").c_str(), OnAnswer,
+                                      this);
+    answers_.reset(answers);
+    if (answers != nullptr) natsSubscription_SetPendingLimits(answers, -1, -1);
+  }
+  natsInbox_Destroy(inbox);
+  if (status == NATS_OK) return {};
+  return NatsFailure("NATS does not take a subscription", status);
+}
+
+natsStatus NatsStream::Make(jsStreamConfig& config, jsErrCode& code) {
+  config.Storage = js_FileStorage;
+  config.Discard = js_DiscardOld;
+  config.Replicas = options_.replicas == 0 ? 3 : options_.replicas;
+  natsStatus made = js_AddStream(nullptr, context_.get(), &config, nullptr, &code);
+  if (made == NATS_OK || options_.replicas != 0 || code != JSStreamReplicasNotSupportedErr) {
+    return made;
+  }
+  config.Replicas = 1;  // not a cluster
+  return js_AddStream(nullptr, context_.get(), &config, nullptr, &code);
+}
+
+// Two backends may start at the same time, and before the servers have a leader.
+Result<JsStreamInfoHandle> NatsStream::FindOrMake(jsStreamConfig& config, int64_t deadline_ms) {
+  for (;;) {
+    jsErrCode code{};
+    jsStreamInfo* info = nullptr;
+    natsStatus status = js_GetStreamInfo(&info, context_.get(), config.Name, nullptr, &code);
+    if (status == NATS_OK) return JsStreamInfoHandle(info);
+    if (code == JSStreamNotFoundErr) {
+      code = {};
+      status = Make(config, code);
+      if (status == NATS_OK || code == JSStreamNameExistErr) continue;
+    }
+    if (Final(code) || nats_Now() > deadline_ms) {
+      return Fail(Code::kUnavailable,
+                  std::string("the stream ") + config.Name +
+                      " can neither be found nor made: " + Describe(status, code));
+    }
+    Sleep(kPauseMs);
+  }
+}
+
+Result<JsStreamInfoHandle> NatsStream::OpenLog(int64_t deadline_ms) {
+  std::string name = log_name();
+  std::string events = options_.prefix + ".e.*";
+  std::string invalidations = options_.prefix + ".i.*";
+  const char* subjects[] = {events.c_str(), invalidations.c_str()};
+  jsStreamConfig config;
+  jsStreamConfig_Init(&config);
+  config.Name = name.c_str();
+  config.Description = "Galaxy Push: the log";
+  config.Subjects = subjects;
+  config.SubjectsLen = 2;
+  config.MaxAge = ToNs(options_.window_ms);
+  config.Duplicates = ToNs(options_.window_ms);
+  config.MaxBytes = static_cast<int64_t>(options_.bytes_max);
+  auto info = FindOrMake(config, deadline_ms);
+  if (!info) return info;
+  if (Status ok = CheckLog(**info); !ok) return std::unexpected(ok.error());
+  return info;
+}
+
+Result<JsStreamInfoHandle> NatsStream::OpenRetained(int64_t deadline_ms) {
+  std::string name = retained_name();
+  std::string log = log_name();
+  std::string invalidations = options_.prefix + ".i.*";
+  jsStreamSource mirror;
+  jsStreamSource_Init(&mirror);
+  mirror.Name = log.c_str();
+  mirror.FilterSubject = invalidations.c_str();
+  jsStreamConfig config;
+  jsStreamConfig_Init(&config);
+  config.Name = name.c_str();
+  config.Description = "Galaxy Push: retained invalidations";
+  config.Mirror = &mirror;
+  config.MaxAge = ToNs(options_.retained_ms);
+  return FindOrMake(config, deadline_ms);
+}
+
+Status NatsStream::CheckLog(const jsStreamInfo& info) const {
+  const jsStreamConfig& config = *info.Config;
+  int64_t window_ns = ToNs(options_.window_ms);
+  auto refuse = [this](const std::string& why) -> Status {
+    return std::unexpected(Unusable(log_name(), why));
+  };
+  if (config.Mirror != nullptr || config.SubjectsLen != 2) {
+    return refuse("is there already and is no log of ours");
+  }
+  for (int i = 0; i < config.SubjectsLen; ++i) {
+    std::string subject = config.Subjects[i];
+    if (subject != options_.prefix + ".e.*" && subject != options_.prefix + ".i.*") {
+      return refuse("takes other subjects: " + subject);
+    }
+  }
+  if (config.MaxAge != 0 && config.MaxAge < window_ns) {
+    return refuse("keeps messages for " + Seconds(config.MaxAge) + ", the window is " +
+                  Seconds(window_ns) + ": change its max_age, or the window");
+  }
+  if (config.Duplicates < window_ns) {
+    return refuse("knows message ids for " + Seconds(config.Duplicates) + ", the window is " +
+                  Seconds(window_ns) + ": change its duplicate_window, or the window");
+  }
+  return {};
+}
+
+Status NatsStream::CheckRetained(const jsStreamInfo& info, const jsStreamInfo& log) const {
+  const jsStreamConfig& config = *info.Config;
+  auto refuse = [this](const std::string& why) -> Status {
+    return std::unexpected(Unusable(retained_name(), why));
+  };
+  if (config.Mirror == nullptr || config.Mirror->Name != log_name()) {
+    return refuse("is there already and is no mirror of " + log_name());
+  }
+  if (config.MaxAge != 0 && config.MaxAge < ToNs(options_.retained_ms)) {
+    return refuse("keeps messages for " + Seconds(config.MaxAge) + ", invalidations are wanted " +
+                  Seconds(ToNs(options_.retained_ms)) + ": change its max_age");
+  }
+  if (info.State.LastSeq > log.State.LastSeq) {
+    return refuse("is ahead of " + log_name() +
+                  ", which was made anew or restored: delete both, or restore both");
+  }
+  return {};
+}
+
+Status NatsStream::WaitUntil(const std::string& name, int64_t deadline_ms,
+                             const std::function<bool(const jsStreamState&)>& reached) {
+  for (;;) {
+    jsErrCode code{};
+    jsStreamInfo* raw = nullptr;
+    natsStatus status = js_GetStreamInfo(&raw, context_.get(), name.c_str(), nullptr, &code);
+    JsStreamInfoHandle info(raw);
+    if (status == NATS_OK && reached(info->State)) return {};
+    if (nats_Now() > deadline_ms) {
+      return Fail(Code::kUnavailable, "the stream " + name + " cannot be read" +
+                                          (status == NATS_OK ? "" : ": " + Describe(status, code)));
+    }
+    Sleep(10);
+  }
+}
+
+// --- news
+
+template <typename Change>
+void NatsStream::AddNews(Change change) {
+  std::function<void()> waker;
+  {
+    std::lock_guard lock(mutex_);
+    change();
+    if (!std::exchange(have_news_, true)) waker = waker_;
+  }
+  if (waker) waker();
+}
+
+void NatsStream::OnRead(const NatsReader::Message& message) {
+  for (;;) {
+    {
+      std::lock_guard lock(mutex_);
+      if (news_.read.bytes.size() < kUnreadBytesMax || closing_) break;
+    }
+    Sleep(1);
+  }
+  AddNews([&] {
+    if (first_read_ == 0) first_read_ = message.sequence;
+    news_.read.Add(message.sequence, message.time_ms, message.bytes);
+  });
+}
+
+void NatsStream::OnRetainedRead(const NatsReader::Message& message) {
+  AddNews([&] {
+    retained_read_ = message.sequence;
+    news_.retained_up_to = message.sequence;
+    if (opening_) retained_.Add(message.sequence, message.time_ms, message.bytes);
+  });
+}
+
+void NatsStream::OnAnswer(natsConnection*, natsSubscription*, natsMsg* raw, void* closure) {
+  auto* self = static_cast<NatsStream*>(closure);
+  MessageHandle message(raw);
+  std::string_view subject = natsMsg_GetSubject(raw);
+  uint64_t token = 0;
+  const char* end = subject.data() + subject.size();
+  if (subject.size() <= self->inbox_.size()) return;
+  auto [at, error] = std::from_chars(subject.data() + self->inbox_.size(), end, token);
+  if (error != std::errc() || at != end) return;
+  StreamNews::Answer answer = ParseAnswer(token, raw);
+  if (answer.error) ++self->refused_;
+  self->AddNews([&] { self->news_.answers.push_back(std::move(answer)); });
+}
+
+void NatsStream::Take(StreamNews& news) {
+  std::lock_guard lock(mutex_);
+  std::swap(news, news_);
+  news_.retained_up_to = news.retained_up_to;
+  have_news_ = false;
+}
+
+void NatsStream::SetWaker(std::function<void()> waker) {
+  std::lock_guard lock(mutex_);
+  waker_ = std::move(waker);
+  have_news_ = false;  // whoever sets it looks at once
+}
+
+void NatsStream::Expect(EntryType type, uint64_t sequence) {
+  reader_->Expect(sequence);
+  if (type == EntryType::kInvalidation) retained_reader_->Expect(sequence);
+}
+
+// --- the log thread's calls
+
+Status NatsStream::Publish(const Publication& publication) {
+  // Else the library keeps it and sends it when nobody may want it any more.
+  if (!connection_.connected()) return Fail(Code::kUnavailable, "no NATS server can be reached");
+  std::string subject = options_.prefix;
+  subject += publication.type == EntryType::kInvalidation ? ".i." : ".e.";
+  subject += std::to_string(publication.partition);
+  std::string reply = inbox_ + std::to_string(publication.token);
+  std::string id(publication.message_id);
+  natsMsg* raw = nullptr;
+  natsStatus status = natsMsg_Create(&raw, subject.c_str(), reply.c_str(), publication.bytes.data(),
+                                     static_cast<int>(publication.bytes.size()));
+  MessageHandle message(raw);
+  if (status == NATS_OK) status = natsMsgHeader_Set(raw, kMessageIdHeader, id.c_str());
+  if (status == NATS_OK) status = natsConnection_PublishMsg(connection_.get(), raw);
+  if (status == NATS_OK) return {};
+  return NatsFailure("NATS does not take a message", status);
+}
+
+Result<std::optional<StreamMessages>> NatsStream::Read(uint64_t sequence) {
+  jsErrCode code{};
+  natsMsg* raw = nullptr;
+  natsStatus status = js_GetMsg(&raw, context_.get(), log_name().c_str(), sequence, nullptr, &code);
+  MessageHandle message(raw);
+  if (code == JSNoMessageFoundErr || status == NATS_NOT_FOUND) return std::nullopt;
+  if (status != NATS_OK) return NatsFailure("a message of the log cannot be read", status);
+  StreamMessages one;
+  one.Add(sequence, static_cast<uint64_t>(natsMsg_GetTime(raw) / kNsPerMs),
+          {natsMsg_GetData(raw), static_cast<size_t>(natsMsg_GetDataLength(raw))});
+  return one;
+}
+
+void NatsStream::CollectMetrics(MetricList& out) const {
+  MetricPart part("nats", out);
+  part.Gauge("connected", "1 while a NATS server is connected.", connection_.connected() ? 1 : 0);
+  part.Counter("reconnects_total", "Connections made anew.", connection_.reconnects());
+  part.Counter("consumers_anew_total", "Consumers that had to be replaced.",
+               reader_->begun_anew() + retained_reader_->begun_anew());
+  part.Counter("publications_refused_total", "Publications that JetStream refused.",
+               refused_.load());
+}
+
+}  // namespace galaxy::push
