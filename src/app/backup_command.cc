@@ -46,7 +46,8 @@ class BackupCommand final : public Command {
   std::string_view details() const override {
     return "The copy is the log as it was at one moment: every entry acknowledged before the start "
            "is in it.\nIt is read back and checked before it gets its name. To restore, start a "
-           "backend with --data on\nthe copy; docs/operations.md tells what gateways see then.\n\n"
+           "backend with --data on\nthe copy; docs/operations/log.md tells what gateways see "
+           "then.\n\n"
            "    galaxy-push backup /var/lib/galaxy-push /backup/galaxy-push-2025-11-22\n"
            "    galaxy-push backup --data data --out copy --rate 16MiB\n\n"
            "Exit status: 0 copied and checked, 1 it could not be copied or the log is damaged (see "

@@ -131,7 +131,7 @@ class LogCommand final : public Command {
            "per entry, as tail does, of\nwhatever is not damaged. repair needs a stopped backend; "
            "it copies the damaged files to\nDIR/damaged-<time>, writes a new log of what is left, "
            "and says which cursors are lost. Gateways that\nhave not passed them see a gap, never "
-           "a hole. docs/operations.md tells when to use it.\n\n"
+           "a hole. docs/operations/log.md tells when to use it.\n\n"
            "    galaxy-push log info /var/lib/galaxy-push\n"
            "    galaxy-push log dump /var/lib/galaxy-push --from 019aad2b1d800007-019aad2b1d80\n"
            "    galaxy-push log verify /var/lib/galaxy-push\n"

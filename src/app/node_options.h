@@ -14,7 +14,7 @@ namespace galaxy::push {
 
 // What the two servers can be told, and the option tables that say so.
 
-// The admin port of either (docs/operations.md).
+// The admin port of either (docs/operations/).
 struct AdminOptions {
   Address listen;
   ServerTlsOptions tls;

@@ -11,7 +11,7 @@ namespace galaxy::push {
 
 // Copies the log of a data directory, also of a running backend's, as it is at one moment, into the
 // folder `to`, which is made when it is missing and must not hold a log. Restoring is to start a
-// backend on `to` (docs/operations.md).
+// backend on `to` (docs/operations/log.md).
 //
 //   Result    What the copy holds. It has been read back and checked as a start would, is synced,
 //             and only then gets its name: a copy that was interrupted is no log.

@@ -9,7 +9,7 @@
 
 namespace galaxy::push {
 
-// Work on the data directory of a backend, by the tools. docs/operations.md tells operators.
+// Work on the data directory of a backend, by the tools. docs/operations/log.md tells operators.
 
 struct LogInspection {
   LogContents contents;

@@ -1,4 +1,4 @@
-"""What operators see on the admin addresses: docs/edge-protocol.md, docs/operations.md; semantics.md 6.1, 9.4."""
+"""What operators see on the admin addresses: docs/edge-protocol.md, docs/operations/; semantics.md 6.1, 9.4."""
 import pathlib, re, signal, sys, unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
@@ -77,7 +77,7 @@ class Operators(unittest.TestCase):
         c.until("bye")
         told = {p: harness.get(p.admin, "/metrics").text for p in (self.backend, g)}
         served = set(re.findall(r"^# TYPE (\S+)", "".join(told.values()), re.M))
-        page = (harness.ROOT / "docs" / "operations.md").read_text()
+        page = (harness.ROOT / "docs" / "operations" / "README.md").read_text()
         named = {re.sub(r"_(bucket|count|sum)$", "", name) for name in re.findall(r"\bgalaxy_push_[a-z0-9_]+", page)}
         self.assertGreater(len(named), 10)
         # Counters by reason appear with their first event.

@@ -1,6 +1,6 @@
 """How long a revoked session is served in the worst case, through real processes: semantics.md 9.5.
 
-Prints the figures that docs/operations.md gives; as a test it holds them to generous bounds.
+Prints the figures that docs/operations/README.md gives; as a test it holds them to generous bounds.
 """
 import pathlib, select, socket, statistics, sys, threading, time, unittest
 
