@@ -74,7 +74,7 @@ struct GatewayConfig {
   uint64_t backend_return_ms = 300'000;     // 6.6: the home has been well for so long; 0: never
   uint64_t move_spread_ms = 100;            // 6.6: before going to another backend
   uint64_t connect_timeout_ms = 2'500;      // to the backend
-  uint64_t metadata_wait_ms = 3'000;        // then an open stream is taken for a foreign backend's
+  uint64_t metadata_wait_ms = 4'000;        // then an open stream is taken for a foreign backend's
   uint64_t feed_ping_interval_ms = 20'000;  // 6.3
   uint64_t feed_ping_timeout_ms = 10'000;   // 6.3
   uint64_t persist_interval_ms = 100;       // 7.2

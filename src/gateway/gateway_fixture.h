@@ -18,6 +18,7 @@
 #include "gateway/gateway.h"
 #include "gateway/shard_fixture.h"
 #include "gateway/state_store.h"
+#include "grpc/health.h"
 #include "grpc/server.h"
 #include "http/http1_test_client.h"
 #include "http/server.h"
@@ -28,14 +29,17 @@ namespace galaxy::push {
 // without any it is a backend that knows nothing but the contract.
 class ScriptedBackend {
  public:
-  explicit ScriptedBackend(Loop& loop) {
+  explicit ScriptedBackend(Loop& loop, const Address& listen = {"127.0.0.1", 0}) {
+    health.AddTo(router_);
     router_.Add("/galaxy.backend.push.v1.Push/SubscribePush",
                 [this](GrpcServerCall& call) { return std::make_unique<Handler>(*this, call); });
-    auto server = HttpServer::Open(loop, {"127.0.0.1", 0}, {}, router_);
+    auto server = HttpServer::Open(loop, listen, {}, router_);
     EXPECT_TRUE(server);
     server_ = std::move(*server);
   }
   const Address& address() const { return server_->bound(); }
+  // Nobody is there any more: its port is closed, its connections are lost.
+  void Die() { server_.reset(); }
 
   // What the next subscriptions are answered with.
   void Answer(std::string resume, uint64_t start, uint64_t head,
@@ -104,6 +108,8 @@ class ScriptedBackend {
   Metadata metadata;
   uint64_t canary_ms = 5'000;
   int cancelled = 0;
+  GrpcHealth health;
+  std::function<void(std::string_view)> on_change;  // "subscribed", "cancelled"
 
  private:
   struct Handler final : GrpcCallHandler {
@@ -111,10 +117,14 @@ class ScriptedBackend {
     void OnMessage(std::string_view message) override {
       backend.subscriptions.push_back({std::string(message), the_call.metadata()});
       backend.call_ = the_call.weak_from_this();
+      if (backend.on_change) backend.on_change("subscribed");
       if (!backend.metadata.empty()) the_call.SendMetadata(backend.metadata);
     }
     void OnHalfClose() override {}
-    void OnCancelled(const Error&) override { ++backend.cancelled; }
+    void OnCancelled(const Error&) override {
+      ++backend.cancelled;
+      if (backend.on_change) backend.on_change("cancelled");
+    }
     ScriptedBackend& backend;
     GrpcServerCall& the_call;
   };
