@@ -1,6 +1,10 @@
 #include "app/backend_node.h"
 
+#include <unistd.h>
+
+#include <array>
 #include <cstdlib>
+#include <utility>
 
 #include "backend/backend_metrics.h"
 #include "galaxy/backend/publish/v1/publish.pb.h"
@@ -12,6 +16,18 @@
 
 namespace galaxy::push {
 namespace {
+
+constexpr std::array kServices = {"galaxy.backend.push.v1.Push",
+                                  "galaxy.backend.publish.v1.Publisher"};
+constexpr uint64_t kHealthMs = 250;
+// Ids, kind and what encloses them: docs/semantics.md 2.3.
+constexpr uint64_t kEntryBesidesPayload = 4096;
+
+std::string HostName() {
+  char name[256] = "";
+  gethostname(name, sizeof name - 1);
+  return name;
+}
 
 std::unique_ptr<Engine> MakeEngine(const BackendNodeOptions& options, const Clock& clock) {
   if (options.engine == "memory") return std::make_unique<MemoryEngine>();
@@ -37,8 +53,7 @@ BackendNode::BackendNode(Loop& loop, const BackendNodeOptions& options, Logger& 
   reflection_.Add(*backend::push::v1::PushEvent::descriptor()->file());
   reflection_.Add(*backend::publish::v1::PublishResult::descriptor()->file());
   reflection_.Add(*grpc::health::v1::HealthCheckResponse::descriptor()->file());
-  for (const char* service : {"galaxy.backend.push.v1.Push", "galaxy.backend.publish.v1.Publisher"})
-    health_.Set(service, GrpcHealth::Status::kServing);
+  for (const char* service : kServices) health_.Set(service, health_status_);
   admin_.handler().AddCollector([this](MetricList& out) { CollectBackendMetrics(*backend_, out); });
   admin_.handler().AddCollector(CollectProcessMetrics);
   admin_.handler().AddJson("/v1/subscriptions",
@@ -95,6 +110,39 @@ Status BackendNode::OpenIssuers(Loop& loop, const BackendNodeOptions& options,
   return {};
 }
 
+Result<std::unique_ptr<Backend>> BackendNode::StartBackend(Loop& loop,
+                                                           const BackendNodeOptions& options,
+                                                           BackendConfig config) {
+  auto configure = [this](GrpcRouter& router) {
+    health_.AddTo(router);
+    reflection_.AddTo(router);
+  };
+  if (options.engine != "jetstream") {
+    return Backend::Start(loop, std::move(config), MakeEngine(options, loop.clock()), configure);
+  }
+  std::string name = HostName() + " " + config.listen.ToString();
+  auto shared = OpenSharedLog(loop, options.nats, config.log, name,
+                              config.publish.limits.payload.bytes_max + kEntryBesidesPayload);
+  if (!shared) return std::unexpected(shared.error());
+  shared_ = std::move(*shared);
+  config.push.admission.claims = shared_.claims.get();
+  return Backend::Start(loop, std::move(config), std::move(shared_.log), configure);
+}
+
+// Gateways that may choose among backends ask for the health of each.
+void BackendNode::WatchHealth(Loop& loop) {
+  auto status = backend_->Ready() ? GrpcHealth::Status::kServing : GrpcHealth::Status::kNotServing;
+  if (std::exchange(health_status_, status) != status) {
+    for (const char* service : kServices) health_.Set(service, status);
+    if (status == GrpcHealth::Status::kServing) {
+      logger_.Info("The log takes entries again.");
+    } else {
+      logger_.Warn("The log takes no entries.", {{"reason", backend_->Ready().error().message}});
+    }
+  }
+  health_timer_ = loop.RunAfter(kHealthMs, [this, &loop] { WatchHealth(loop); });
+}
+
 Status BackendNode::Open(Loop& loop, const BackendNodeOptions& options) {
   BackendConfig config = options.config;
   config.publish.limits.payload.any_value = options.payload == "any";
@@ -108,18 +156,15 @@ Status BackendNode::Open(Loop& loop, const BackendNodeOptions& options) {
   if (ok) ok = OpenIssuers(loop, options, config);
   if (!ok) return ok;
   config.on_log_failure = [&logger = logger_](const Error& error) { EndAtOnce(logger, error); };
-  auto backend = Backend::Start(loop, std::move(config), MakeEngine(options, loop.clock()),
-                                [this](GrpcRouter& router) {
-                                  health_.AddTo(router);
-                                  reflection_.AddTo(router);
-                                });
+  auto backend = StartBackend(loop, options, std::move(config));
   if (!backend) return std::unexpected(backend.error());
   backend_ = std::move(*backend);
+  WatchHealth(loop);
   if (Status opened = admin_.Open(loop, options.admin, *roles_, watch_); !opened) return opened;
   logger_.Info("Backend listens.", {{"listen", listen().ToString()},
                                     {"admin", admin().ToString()},
                                     {"engine", options.engine},
-                                    {"data", options.engine == "memory" ? "" : options.data_dir},
+                                    {"data", options.engine == "sqlite" ? options.data_dir : ""},
                                     {"head", backend_->log().ring().head().Format()}});
   return {};
 }
@@ -137,6 +182,10 @@ Result<std::unique_ptr<BackendNode>> BackendNode::Start(Loop& loop,
     return std::unexpected(ok.error());
   if (Status ok = CheckAdmin(options.admin, options.plaintext, options.roles_file); !ok)
     return std::unexpected(ok.error());
+  if (options.engine == "jetstream") {
+    if (Status ok = CheckNats(options.nats, options.plaintext); !ok)
+      return std::unexpected(ok.error());
+  }
   std::unique_ptr<BackendNode> node(new BackendNode(loop, options, logger));
   if (Status ok = node->Open(loop, options); !ok) return std::unexpected(ok.error());
   return node;
@@ -144,6 +193,7 @@ Result<std::unique_ptr<BackendNode>> BackendNode::Start(Loop& loop,
 
 void BackendNode::Drain(std::function<void()> done) {
   logger_.Info("Backend drains.", {{"deadline_ms", drain_ms_}});
+  health_timer_.Cancel();
   health_.SetAllNotServing();
   backend_->Drain(drain_ms_, [this, done = std::move(done)] {
     logger_.Info("Backend has drained.");

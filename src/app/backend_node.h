@@ -34,6 +34,9 @@ class BackendNode {
  private:
   BackendNode(Loop& loop, const BackendNodeOptions& options, Logger& logger);
   Status Open(Loop& loop, const BackendNodeOptions& options);
+  Result<std::unique_ptr<Backend>> StartBackend(Loop& loop, const BackendNodeOptions& options,
+                                                BackendConfig config);
+  void WatchHealth(Loop& loop);
   Status OpenTls(const BackendNodeOptions& options, BackendConfig& config);
   Status OpenRoles(const BackendNodeOptions& options, BackendConfig& config);
   Status OpenIssuers(Loop& loop, const BackendNodeOptions& options, BackendConfig& config);
@@ -46,8 +49,11 @@ class BackendNode {
   std::shared_ptr<RevocationTokens> revocation_tokens_;
   std::unique_ptr<IssuerKeys> issuer_keys_;
   GrpcHealth health_;
+  GrpcHealth::Status health_status_ = GrpcHealth::Status::kServing;
   GrpcReflection reflection_;
+  OpenedSharedLog shared_;  // what the backend's log needs beside itself
   std::unique_ptr<Backend> backend_;
+  Timer health_timer_;
   AdminPort admin_;
 };
 

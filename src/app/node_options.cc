@@ -155,13 +155,15 @@ void AddPlaintext(OptionTable& table, bool& target) {
 void AddEngineOptions(OptionTable& table, OptionSpec data_spec, BackendNodeOptions& options) {
   table.Text({.name = "engine",
               .text = "What keeps the log: sqlite in the folder --data, which survives restarts, "
-                      "crashes and power cuts; memory for the life of the process.",
+                      "crashes and power cuts; memory for the life of the process; jetstream in "
+                      "NATS servers, for several backends (docs/operations.md).",
               .fallback = "sqlite",
-              .choices = {"sqlite", "memory"}},
+              .choices = {"sqlite", "memory", "jetstream"}},
              options.engine);
   data_spec.name = "data";
   data_spec.placeholder = "DIR";
   table.Text(std::move(data_spec), options.data_dir);
+  AddNatsOptions(table, options.nats);
 }
 
 void AddBackendOptions(OptionTable& table, BackendNodeOptions& options) {

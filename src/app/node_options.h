@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "app/nats_options.h"
 #include "app/tls_options.h"
 #include "auth/issuers_file.h"
 #include "backend/backend.h"
@@ -26,6 +27,7 @@ struct BackendNodeOptions {
   AdminOptions admin;
   std::string engine;
   std::string data_dir;
+  NatsNodeOptions nats;
   std::string payload = "object";
   std::string catalog_file;  // empty: every kind
   uint64_t drain_ms = 5'000;

@@ -49,6 +49,13 @@ PushService::Options Backend::PushOptions() const {
   options.check_id = [this](const PeerProof& proof, std::string_view id) {
     return access_.CheckGatewayId(proof, id);
   };
+  if (log_->shared()) {
+    options.admission.await_head = [&loop = loop_, log = log_.get()](auto done) {
+      log->AwaitHead([&loop, done = std::move(done)](const Status& known) {
+        loop.Post([done, known] { done(known); });
+      });
+    };
+  }
   return options;
 }
 

@@ -158,6 +158,7 @@ void CollectRevocation(const std::array<RevocationEndpoints::Statistics, 2>& bot
 void CollectBackendMetrics(const Backend& backend, MetricList& out) {
   BackendStats stats = backend.Stats();
   CollectLog(stats, out);
+  backend.log().CollectMetrics(out);
   CollectEngine(stats, out);
   CollectRing(stats.ring, out);
   CollectPublish(stats, out);

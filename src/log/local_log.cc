@@ -60,7 +60,7 @@ bool LocalLog::Work(uint64_t wall_ms, uint64_t mono_ms) {
 }
 
 bool LocalLog::CommitOnce(uint64_t now_ms) {
-  if (dead_) return false;
+  if (failed()) return false;
   TakeJobs(options_.commit_bytes_max, jobs_);
   if (jobs_.empty()) return false;
   uint64_t sequence_before = sequence_;
@@ -68,7 +68,7 @@ bool LocalLog::CommitOnce(uint64_t now_ms) {
   bool grown = false;
   if (!fresh_.empty()) {
     Status committed = CommitFresh();
-    if (dead_) return false;
+    if (failed()) return false;
     grown = committed.has_value();
     if (!grown) Abandon(committed.error(), sequence_before);
   }
@@ -99,7 +99,6 @@ void LocalLog::OnEngineError(const Error& error) {
     SetReady(std::unexpected(error));
     return;
   }
-  dead_ = true;
   Fatal(error);
 }
 
@@ -188,7 +187,7 @@ void LocalLog::Complete() {
 }
 
 void LocalLog::Expire(uint64_t now_ms) {
-  if (dead_) return;
+  if (failed()) return;
   ExpireMemory(now_ms);
   uint64_t lifetime_ms = options_.retained_lifetime_ms + kRetainedGraceMs;
   retained_before_ms_ = now_ms > lifetime_ms ? now_ms - lifetime_ms : 0;
@@ -204,7 +203,7 @@ void LocalLog::Probe() {
 }
 
 bool LocalLog::Maintain() {
-  if (dead_) return false;
+  if (failed()) return false;
   Result<bool> more = engine_->Maintain({ring_->floor(), retained_before_ms_, upkeep_due_});
   upkeep_due_ = more && *more;
   if (more) return *more;

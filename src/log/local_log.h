@@ -31,7 +31,6 @@ class LocalLog final : public Log {
                                                 std::unique_ptr<Engine> engine, uint64_t now_ms);
   ~LocalLog() override;
 
-  bool Idle() const override { return QueueEmpty(); }
   bool Work(uint64_t wall_ms, uint64_t mono_ms) override;
   Engine::Statistics EngineStats() const override { return engine_->Stats(); }
 
@@ -46,6 +45,7 @@ class LocalLog final : public Log {
 
  private:
   class Refill;
+  bool AllAnswered() const override { return QueueEmpty(); }
 
   LocalLog(const Options& options, std::unique_ptr<Engine> engine);
   void Sequence(Job& job, uint64_t now_ms);
@@ -63,7 +63,6 @@ class LocalLog final : public Log {
   // The log thread's alone; the vectors keep their room from commit to commit.
   uint64_t sequence_ = 0;             // the last one given out
   std::optional<Error> unavailable_;  // what the engine said, until a probe succeeds
-  bool dead_ = false;
   bool upkeep_due_ = true;
   uint64_t retained_before_ms_ = 0;
   std::optional<uint64_t> expired_mono_ms_;

@@ -103,8 +103,14 @@ void Log::Fatal(const Error& error) {
     std::lock_guard lock(mutex_);
     open_ = std::unexpected(InDoubt(error));
   }
+  failed_ = true;
   CHECK(on_fatal_);
   on_fatal_(error);
+}
+
+bool Log::closed() const {
+  std::lock_guard lock(mutex_);
+  return !open_;
 }
 
 bool Log::QueueEmpty() const {

@@ -89,12 +89,15 @@ class Log {
   Status Submit(LogBatch batch, LogCompletion done);
   // From now on Submit() refuses; what was taken is still committed (6.5).
   void Close();
-  // Everything that was taken is answered.
-  virtual bool Idle() const = 0;
+  // Everything that was taken is answered, or never will be. While it is not, Work() is to be
+  // called every kBusyIntervalMs at least.
+  bool Idle() const { return failed_.load() || AllAnswered(); }
 
   // OK, or why no entry is taken now.
   Status Ready() const;
 
+  // Other backends write it, too.
+  virtual bool shared() const { return false; }
   // Calls `done` when the ring holds every entry that was committed, by whichever backend, before
   // this call: here, or on the log thread. kUnavailable when that cannot be found out.
   virtual void AwaitHead(std::function<void(Status)> done) { done({}); }
@@ -102,6 +105,7 @@ class Log {
   // Does what there is to do now, for some milliseconds at most beside the commit itself. True:
   // call again at once; else when the waker is called, and within kWorkIntervalMs.
   static constexpr uint64_t kWorkIntervalMs = 1000;
+  static constexpr uint64_t kBusyIntervalMs = 20;
   virtual bool Work(uint64_t wall_ms, uint64_t mono_ms) = 0;
   // When Work() was called last: long ago means that a commit hangs. Any thread.
   uint64_t worked_mono_ms() const { return worked_mono_ms_.load(std::memory_order_relaxed); }
@@ -142,7 +146,10 @@ class Log {
   void SetWorked(uint64_t mono_ms) { worked_mono_ms_.store(mono_ms, std::memory_order_relaxed); }
   // The end: Submit() refuses, and the process is told.
   void Fatal(const Error& error);
+  bool failed() const { return failed_.load(); }
+  bool closed() const;
   bool QueueEmpty() const;
+  virtual bool AllAnswered() const = 0;
 
   const Options options_;
   const EntryHasher hasher_;
@@ -164,6 +171,7 @@ class Log {
   Status open_;   // why Submit() refuses, for good
   Status ready_;  // why it would be in vain now
 
+  std::atomic<bool> failed_{false};
   std::atomic<uint64_t> worked_mono_ms_{0};
 };
 

@@ -20,10 +20,10 @@ void LogThread::Signal::Stop() {
   wake.notify_one();
 }
 
-bool LogThread::Signal::Wait() {
+bool LogThread::Signal::Wait(uint64_t ms, bool knows_of_stop) {
   std::unique_lock lock(mutex);
-  wake.wait_for(lock, std::chrono::milliseconds(Log::kWorkIntervalMs),
-                [this] { return woken || stopping; });
+  wake.wait_for(lock, std::chrono::milliseconds(ms),
+                [&] { return woken || (stopping && !knows_of_stop); });
   woken = false;
   return stopping;
 }
@@ -47,8 +47,9 @@ void LogThread::Run() {
   bool stopping = false;
   for (;;) {
     if (log_.Work(clock_.WallMs(), clock_.MonoMs())) continue;
-    if (stopping) return;
-    stopping = signal_->Wait();
+    bool idle = log_.Idle();
+    if (stopping && idle) return;
+    stopping = signal_->Wait(idle ? Log::kWorkIntervalMs : Log::kBusyIntervalMs, stopping);
   }
 }
 

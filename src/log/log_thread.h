@@ -32,8 +32,9 @@ class LogThread {
 
     void Wake();
     void Stop();
-    // Until there is something to do. True: it is the last time.
-    bool Wait();
+    // Until there is something to do, so long at most. True: it is to stop, which alone is no news
+    // to who knows it.
+    bool Wait(uint64_t ms, bool knows_of_stop);
   };
   void Run();
 

@@ -79,7 +79,7 @@ SharedLog::~SharedLog() {
   for (OpenJob& job : jobs_) {
     if (!job.finished) left.push_back(std::move(job.job));
   }
-  for (auto& done : waiters_) done(Fail(Code::kUnavailable, "the backend is shutting down"));
+  RefuseWaiters();
   RefuseRest(left);
 }
 
@@ -127,12 +127,12 @@ Status SharedLog::Recover(const Clock& clock) {
 
 bool SharedLog::Work(uint64_t wall_ms, uint64_t mono_ms) {
   SetWorked(mono_ms);
-  if (dead_) return false;
+  if (failed()) return false;
   if (!std::exchange(waker_set_, true)) stream_->SetWaker([this] { Wake(); });
   mono_ms_ = mono_ms;
   Cursor head = ring_->head();
   bool news = TakeNews();
-  if (dead_) return false;
+  if (failed()) return false;
   CheckTimes();
   TakeNewJobs();
   ProbeIfWanted(wall_ms);
@@ -180,7 +180,6 @@ bool SharedLog::AppendRead(const StreamMessages::Message& message, std::span<cha
   if (message.sequence != read_ + 1) {
     Cursor before{log_start_.sequence + message.sequence - 1, message.time_ms};
     if (recovery_ == nullptr) {
-      dead_ = true;
       Fatal({Code::kInternal,
              "the stream has let go " + std::to_string(message.sequence - read_ - 1) +
                  " messages that were not read",

@@ -59,7 +59,7 @@ class SharedLog final : public Log {
                                                  const Clock& clock);
   ~SharedLog() override;
 
-  bool Idle() const override { return QueueEmpty() && open_jobs_.load() == 0; }
+  bool shared() const override { return true; }
   bool Work(uint64_t wall_ms, uint64_t mono_ms) override;
   void AwaitHead(std::function<void(Status)> done) override;
   Engine::Statistics EngineStats() const override;
@@ -96,6 +96,7 @@ class SharedLog final : public Log {
   SharedLog(const Options& options, const StreamOptions& stream_options,
             std::unique_ptr<SharedStream> stream);
   Status Recover(const Clock& clock);
+  bool AllAnswered() const override { return QueueEmpty() && open_jobs_.load() == 0; }
   Retained& retained_entries() { return retained_; }
 
   // What the stream says.
@@ -130,6 +131,7 @@ class SharedLog final : public Log {
   void Finish(OpenJob& job);
   void ProbeIfWanted(uint64_t wall_ms);
   void OnProbe(const Status& status);
+  void RefuseWaiters();
   OpenJob& JobOf(const Pending& pending);
   const LogBatch::Item& ItemOf(const Pending& pending);
   static std::span<char> EntryOf(OpenJob& job, size_t item);
@@ -144,7 +146,6 @@ class SharedLog final : public Log {
   uint64_t read_ = 0;            // place of the newest message read
   uint64_t retained_up_to_ = 0;  // invalidations up to here are retained by the stream
   bool waker_set_ = false;
-  bool dead_ = false;
   Recovery* recovery_ = nullptr;  // while Open() reads
   std::optional<Error> unavailable_;
   std::optional<uint64_t> expired_mono_ms_;

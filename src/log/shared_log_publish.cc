@@ -241,6 +241,7 @@ void SharedLog::AwaitHead(std::function<void(Status)> done) {
 // now. Those who asked while one was under way need another.
 void SharedLog::ProbeIfWanted(uint64_t wall_ms) {
   if (probing_) return;
+  if (closed()) return RefuseWaiters();
   uint64_t pause_ms = unavailable_ ? kWorkIntervalMs : kProbeIntervalMs;
   if (probed_ms_ != 0 && mono_ms_ - probed_ms_ < pause_ms) return;
   {
@@ -264,6 +265,16 @@ void SharedLog::ProbeIfWanted(uint64_t wall_ms) {
            OnProbe(result ? Status{} : std::unexpected(result.error()));
          }},
         true);
+}
+
+void SharedLog::RefuseWaiters() {
+  std::vector<std::function<void(Status)>> waiters;
+  {
+    std::lock_guard lock(shared_mutex_);
+    waiters = std::exchange(waiters_, {});
+  }
+  open_jobs_.fetch_sub(waiters.size());
+  for (auto& done : waiters) done(Fail(Code::kUnavailable, "the backend is shutting down"));
 }
 
 void SharedLog::OnProbe(const Status& status) {

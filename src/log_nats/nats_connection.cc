@@ -11,6 +11,22 @@ constexpr int64_t kWriteMs = 1'000;
 // With a callback the library reports a first connect that comes late instead of failing.
 void OnLateConnect(natsConnection*, void*) {}
 
+natsStatus SetSecurity(const NatsConnection::Options& from, natsOptions* to) {
+  natsStatus status = NATS_OK;
+  if (!from.ca_file.empty()) {
+    status = natsOptions_SetSecure(to, true);
+    if (status == NATS_OK) status = natsOptions_LoadCATrustedCertificates(to, from.ca_file.c_str());
+  }
+  if (status == NATS_OK && !from.certificate_file.empty()) {
+    status =
+        natsOptions_LoadCertificatesChain(to, from.certificate_file.c_str(), from.key_file.c_str());
+  }
+  if (status == NATS_OK && !from.credentials_file.empty()) {
+    status = natsOptions_SetUserCredentialsFromFiles(to, from.credentials_file.c_str(), nullptr);
+  }
+  return status;
+}
+
 Result<NatsOptionsHandle> MakeOptions(const NatsConnection::Options& from) {
   natsOptions* raw = nullptr;
   natsStatus status = natsOptions_Create(&raw);
@@ -42,6 +58,7 @@ Result<NatsOptionsHandle> MakeOptions(const NatsConnection::Options& from) {
   if (status == NATS_OK) {
     status = natsOptions_SetRetryOnFailedConnect(raw, true, OnLateConnect, nullptr);
   }
+  if (status == NATS_OK) status = SetSecurity(from, raw);
   if (status == NATS_OK) return options;
   return Fail(Code::kInvalidArgument,
               std::string("NATS does not take its options: ") + natsStatus_GetText(status), "nats");

@@ -26,6 +26,11 @@ class NatsConnection {
   struct Options {
     std::vector<std::string> urls;  // "nats://host:port"
     std::string name;               // shown by the servers' monitoring
+    // Files; empty: none. With a CA every connection is TLS, also to "nats://".
+    std::string ca_file;
+    std::string certificate_file;
+    std::string key_file;
+    std::string credentials_file;
   };
 
   static Result<std::unique_ptr<NatsConnection>> Open(const Options& options);

@@ -97,6 +97,7 @@ Result<SharedStream::Opening> NatsStream::Open() {
   if (!ok) return std::unexpected(ok.error());
   auto log = OpenLog(deadline_ms);
   if (!log) return std::unexpected(log.error());
+  replicas_ = static_cast<int>((*log)->Config->Replicas);
   auto retained = OpenRetained(deadline_ms);
   if (!retained) return std::unexpected(retained.error());
   ok = CheckRetained(**retained, **log);

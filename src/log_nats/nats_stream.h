@@ -55,6 +55,8 @@ class NatsStream final : public SharedStream {
   void Expect(EntryType type, uint64_t sequence) override;
   void CollectMetrics(MetricList& out) const override;
 
+  // Of the log, since Open().
+  int replicas() const { return replicas_; }
   std::string log_name() const { return options_.prefix + "-log"; }
   std::string retained_name() const { return options_.prefix + "-invalidations"; }
 
@@ -82,6 +84,7 @@ class NatsStream final : public SharedStream {
   const Options options_;
   JsContextHandle context_;
   std::string inbox_;
+  int replicas_ = 1;
   NatsHandle<natsSubscription, natsSubscription_Destroy> answers_;
   std::unique_ptr<NatsReader> reader_;
   std::unique_ptr<NatsReader> retained_reader_;
