@@ -49,9 +49,10 @@ def messages(*names):
 class Process:
     """A subcommand of the binary that writes a ready file. A context manager; ends what it started."""
 
-    def __init__(self, *arguments, ready=True):
+    def __init__(self, *arguments, ready=True, under=()):
+        """`under`: the command line before the binary's."""
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="galaxy-test-"))
-        self.arguments = [BINARY, *map(str, arguments)]
+        self.arguments = [*map(str, under), BINARY, *map(str, arguments)]
         self.ready_file = self.folder / "ready.json"
         if ready:
             self.arguments += ["--ready-file", str(self.ready_file)]
@@ -181,10 +182,10 @@ class Keys:
         return text + "." + b64u(signature)
 
 
-def gateway(backend_address, keys, data, *arguments, id="gw-1", plane="galaxy", listen="127.0.0.1:0"):
+def gateway(backend_address, keys, data, *arguments, id="gw-1", plane="galaxy", listen="127.0.0.1:0", under=()):
     return Process("gateway", "--id", id, "--backend", backend_address, "--listen", listen, "--admin", "127.0.0.1:0",
                    "--data", data, "--jwks", keys.jwks, "--issuer", keys.ISSUER, "--audience", keys.AUDIENCE,
-                   "--plane", plane, *arguments)
+                   "--plane", plane, *arguments, under=under)
 
 
 def b64u(data):
