@@ -134,10 +134,12 @@ Result<OpenedSharedLog> OpenSharedLog(Loop& loop, const NatsNodeOptions& options
   const NatsStream& of = *stream;
   auto log = SharedLog::Open(log_options, {}, std::move(stream), loop.clock());
   if (!log) return std::unexpected(log.error());
+  NatsClaims::Options claim_options;
+  claim_options.bucket.bucket = options.prefix + "-subscriptions";
+  claim_options.bucket.replicas = of.replicas();
+  claim_options.backend = backend;
   auto claims = NatsClaims::Open(
-      loop, ConnectionOptions(options, "galaxy-push " + backend + " claims"),
-      {.bucket = {.bucket = options.prefix + "-subscriptions", .replicas = of.replicas()},
-       .backend = backend});
+      loop, ConnectionOptions(options, "galaxy-push " + backend + " claims"), claim_options);
   if (!claims) return std::unexpected(claims.error());
   opened.log = std::move(*log);
   opened.claims = std::move(*claims);
