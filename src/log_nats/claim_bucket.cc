@@ -1,7 +1,9 @@
 #include "log_nats/claim_bucket.h"
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
+#include <cstring>
 #include <thread>
 
 #include "base/hex.h"
@@ -9,9 +11,8 @@
 namespace galaxy::push {
 namespace {
 
-constexpr int kPutTriesMax = 8;
-// A read may come from a server that has not heard of the newest put yet.
-constexpr auto kPutPause = std::chrono::milliseconds(10);
+// Between two tries of a put: while the servers elect who leads the bucket, mostly.
+constexpr auto kTryPause = std::chrono::milliseconds(20);
 constexpr size_t kKnownMax = 100'000;
 
 Result<JsContextHandle> NewContext(NatsConnection& connection, uint64_t call_ms) {
@@ -24,7 +25,15 @@ Result<JsContextHandle> NewContext(NatsConnection& connection, uint64_t call_ms)
   return JsContextHandle(js);
 }
 
+std::string StreamOf(const ClaimBucket::Options& options) { return "KV_" + options.bucket; }
+std::string KeysOf(const ClaimBucket::Options& options) { return "$KV." + options.bucket + "."; }
+// Where its leader hands on what is put.
+std::string FeedOf(const ClaimBucket::Options& options) { return options.bucket + ".claimed."; }
+
 natsStatus Create(jsCtx* js, const ClaimBucket::Options& options, kvStore** store) {
+  std::string source = KeysOf(options) + ">";
+  std::string destination = FeedOf(options) + ">";
+  jsRePublish feed{source.c_str(), destination.c_str(), true};
   kvConfig config;
   kvConfig_Init(&config);
   config.Bucket = options.bucket.c_str();
@@ -33,7 +42,25 @@ natsStatus Create(jsCtx* js, const ClaimBucket::Options& options, kvStore** stor
   config.TTL = static_cast<int64_t>(options.keep_ms) * 1'000'000;
   config.StorageType = js_FileStorage;
   config.Replicas = options.replicas;
+  config.RePublish = &feed;
   return js_CreateKeyValue(store, js, &config);
+}
+
+Result<ClaimBucket::State> ReadState(jsCtx* js, const ClaimBucket::Options& options) {
+  jsStreamInfo* raw = nullptr;
+  natsStatus status = js_GetStreamInfo(&raw, js, StreamOf(options).c_str(), nullptr, nullptr);
+  if (status == NATS_NOT_FOUND) {
+    return Fail(Code::kNotFound, "key-value bucket " + options.bucket + " is not there");
+  }
+  if (status != NATS_OK) return NatsFailure("the claims' bucket does not answer", status);
+  JsStreamInfoHandle info(raw);
+  return ClaimBucket::State{static_cast<uint64_t>(info->Created) / 1'000'000, info->State.LastSeq};
+}
+
+ClaimBucket::Event ReadEvent(natsMsg* message, std::string_view key, uint64_t revision) {
+  const char* operation = nullptr;  // "DEL", "PURGE"; a put has none
+  bool put = natsMsgHeader_Get(message, "KV-Operation", &operation) != NATS_OK;
+  return {put ? ReadClaimKey(key) : std::nullopt, revision};
 }
 
 }  // namespace
@@ -54,47 +81,48 @@ Result<std::unique_ptr<ClaimBucket>> ClaimBucket::Open(NatsConnection& connectio
   if (!put_js) return std::unexpected(put_js.error());
   Result<JsContextHandle> js = NewContext(connection, options.call_ms);
   if (!js) return std::unexpected(js.error());
-  const char* bucket = options.bucket.c_str();
+  // Asked with the shorter wait: a server that has just started may not have heard it.
+  Result<State> state = ReadState(js->get(), options);
+  if (!state && state.error().code != Code::kNotFound) return std::unexpected(state.error());
   kvStore* store = nullptr;
-  kvStore* watched = nullptr;
-  natsStatus status = js_KeyValue(&watched, js->get(), bucket);
-  if (status == NATS_NOT_FOUND) {
-    status = Create(put_js->get(), options, &store);
-    if (status == NATS_OK) status = js_KeyValue(&watched, js->get(), bucket);
-  } else if (status == NATS_OK) {
-    status = js_KeyValue(&store, put_js->get(), bucket);
-  }
-  KvStoreHandle kept(store);
-  KvStoreHandle kept_watched(watched);
+  natsStatus status = state ? js_KeyValue(&store, put_js->get(), options.bucket.c_str())
+                            : Create(put_js->get(), options, &store);
   if (status != NATS_OK) {
     return NatsFailure("key-value bucket " + options.bucket + " cannot be opened", status);
   }
   return std::unique_ptr<ClaimBucket>(
-      new ClaimBucket(options, std::move(*js), std::move(kept), std::move(kept_watched)));
+      new ClaimBucket(connection, options, std::move(*js), KvStoreHandle(store)));
 }
 
-Result<ClaimBucket::State> ClaimBucket::Read() const {
-  jsStreamInfo* raw = nullptr;
-  std::string stream = "KV_" + options_.bucket;
-  natsStatus status = js_GetStreamInfo(&raw, js_.get(), stream.c_str(), nullptr, nullptr);
-  if (status == NATS_NOT_FOUND) {
-    return Fail(Code::kNotFound, "key-value bucket " + options_.bucket + " is gone");
-  }
-  if (status != NATS_OK) return NatsFailure("the claims' bucket does not answer", status);
-  JsStreamInfoHandle info(raw);
-  return State{static_cast<uint64_t>(info->Created) / 1'000'000, info->State.LastSeq};
+Result<ClaimBucket::State> ClaimBucket::Read() const { return ReadState(js_.get(), options_); }
+
+Result<std::optional<ClaimBucket::Event>> ClaimBucket::After(uint64_t revision) const {
+  std::string keys = KeysOf(options_);
+  std::string all = keys + ">";
+  jsDirectGetMsgOptions which;
+  jsDirectGetMsgOptions_Init(&which);
+  which.Sequence = revision + 1;
+  which.NextBySubject = all.c_str();
+  natsMsg* raw = nullptr;
+  natsStatus status = js_DirectGetMsg(&raw, js_.get(), StreamOf(options_).c_str(), nullptr, &which);
+  if (status == NATS_NOT_FOUND) return std::nullopt;
+  if (status != NATS_OK) return NatsFailure("the claims cannot be read", status);
+  NatsMessageHandle message(raw);
+  std::string_view subject = natsMsg_GetSubject(raw);
+  if (!subject.starts_with(keys)) return Fail(Code::kUnavailable, "a claim of another bucket came");
+  return ReadEvent(raw, subject.substr(keys.size()), natsMsg_GetSequence(raw));
 }
 
-uint64_t ClaimBucket::Known(const std::string& key) const {
+uint64_t ClaimBucket::Known(const Hash& id_hash) const {
   std::lock_guard lock(mutex_);
-  auto known = known_.find(key);
+  auto known = known_.find(id_hash);
   return known == known_.end() ? 0 : known->second;
 }
 
-void ClaimBucket::Learn(const std::string& key, uint64_t revision) {
+void ClaimBucket::Learn(const Hash& id_hash, uint64_t revision) {
   std::lock_guard lock(mutex_);
-  if (known_.size() >= kKnownMax) known_.clear();  // a hint only: it is asked for again
-  uint64_t& known = known_[key];
+  if (known_.size() >= kKnownMax) known_.clear();  // hints only: the server tells
+  uint64_t& known = known_[id_hash];
   known = std::max(known, revision);
 }
 
@@ -106,57 +134,71 @@ natsStatus ClaimBucket::PutAfter(const std::string& key, const std::string& valu
                    : kvStore_Update(&revision, store_.get(), key.c_str(), value.data(), size, last);
 }
 
+// By the server that leads the bucket: any other may not have heard of the newest yet.
 Result<uint64_t> ClaimBucket::NewestOf(const std::string& key) const {
-  kvEntry* raw = nullptr;
-  natsStatus status = kvStore_Get(&raw, store_.get(), key.c_str());
+  natsMsg* raw = nullptr;
+  natsStatus status = js_GetLastMsg(&raw, js_.get(), StreamOf(options_).c_str(),
+                                    (KeysOf(options_) + key).c_str(), nullptr, nullptr);
   if (status == NATS_NOT_FOUND) return 0;
   if (status != NATS_OK) return NatsFailure("the claim before cannot be read", status);
-  KvEntryHandle entry(raw);
-  return kvEntry_Revision(entry.get());
+  NatsMessageHandle message(raw);
+  return natsMsg_GetSequence(raw);
 }
 
+// A try whose end is not known may have been made: then it is what the next one conflicts with.
 Result<uint64_t> ClaimBucket::Put(const Hash& id_hash, const std::string& value,
                                   const std::function<bool()>& wanted, uint64_t& conflicts) {
   std::string key = ClaimKey(id_hash);
-  uint64_t last = Known(key);
-  Result<uint64_t> put = Fail(Code::kUnavailable, "nobody waits for the claim any more");
-  for (int tries = 0; tries < kPutTriesMax && wanted(); ++tries) {
+  uint64_t last = Known(id_hash);
+  Result<uint64_t> put = Fail(Code::kUnavailable, "NATS is not connected");
+  for (int tries = 0; wanted(); ++tries) {
+    if (tries > 0) std::this_thread::sleep_for(kTryPause);
+    // What is put without a connection the library keeps, to send it when nobody waits any more.
+    if (!connection_.connected()) continue;
     uint64_t revision = 0;
     natsStatus status = PutAfter(key, value, last, revision);
     if (status == NATS_OK) {
-      Learn(key, revision);
+      Learn(id_hash, revision);
       return revision;
     }
     put = NatsFailure("the claim cannot be put", status);
-    if (status != NATS_ERR) break;  // NATS_ERR: the server said no
-    ++conflicts;
-    if (tries > 0) std::this_thread::sleep_for(kPutPause);
+    if (status != NATS_ERR) continue;  // NATS_ERR: the server said no
     Result<uint64_t> newest = NewestOf(key);
-    if (!newest) return newest;
+    if (!newest) continue;
+    conflicts += *newest != last;
     last = *newest;
   }
   return put;
 }
 
-Result<std::unique_ptr<ClaimBucket::Watch>> ClaimBucket::NewWatch() {
-  kvWatcher* watcher = nullptr;
-  natsStatus status = kvStore_WatchAll(&watcher, watched_.get(), nullptr);
-  if (status != NATS_OK) return NatsFailure("the claims cannot be watched", status);
-  return std::unique_ptr<Watch>(new Watch(*this, watcher));
+Result<std::unique_ptr<ClaimBucket::Feed>> ClaimBucket::NewFeed() const {
+  std::string prefix = FeedOf(options_);
+  natsSubscription* raw = nullptr;
+  natsStatus status = natsConnection_SubscribeSync(&raw, connection_.get(), (prefix + ">").c_str());
+  NatsSubscriptionHandle subscription(raw);
+  // The server knows of it when this returns.
+  if (status == NATS_OK) {
+    status = natsConnection_FlushTimeout(connection_.get(), static_cast<int64_t>(options_.call_ms));
+  }
+  if (status != NATS_OK) return NatsFailure("the claims cannot be listened to", status);
+  return std::unique_ptr<Feed>(new Feed(prefix, subscription.release()));
 }
 
-Result<std::optional<ClaimBucket::Watch::Event>> ClaimBucket::Watch::Next(int64_t wait_ms) {
-  kvEntry* raw = nullptr;
-  natsStatus status = kvWatcher_Next(&raw, watcher_.get(), wait_ms);
-  if (status == NATS_TIMEOUT) return std::nullopt;
-  if (status != NATS_OK) return NatsFailure("the watch of the claims ended", status);
-  if (raw == nullptr) return Event{};
-  KvEntryHandle entry(raw);
-  Event event{.revision = kvEntry_Revision(raw)};
-  std::string key = kvEntry_Key(raw);
-  bucket_.Learn(key, event.revision);
-  if (kvEntry_Operation(raw) == kvOp_Put) event.id_hash = ReadClaimKey(key);
-  return event;
+Result<std::optional<ClaimBucket::Event>> ClaimBucket::Feed::Next(int64_t wait_ms) {
+  natsMsg* raw = nullptr;
+  natsStatus status = natsSubscription_NextMsg(&raw, subscription_.get(), wait_ms);
+  if (status == NATS_TIMEOUT || status == NATS_SLOW_CONSUMER) return std::nullopt;
+  if (status != NATS_OK) return NatsFailure("the claims cannot be listened to", status);
+  NatsMessageHandle message(raw);
+  std::string_view subject = natsMsg_GetSubject(raw);
+  const char* sequence = nullptr;
+  uint64_t revision = 0;
+  if (!subject.starts_with(prefix_) ||
+      natsMsgHeader_Get(raw, "Nats-Sequence", &sequence) != NATS_OK ||
+      std::from_chars(sequence, sequence + std::strlen(sequence), revision).ec != std::errc()) {
+    return std::nullopt;  // not from the bucket
+  }
+  return ReadEvent(raw, subject.substr(prefix_.size()), revision);
 }
 
 }  // namespace galaxy::push

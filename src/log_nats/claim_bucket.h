@@ -27,7 +27,7 @@ std::optional<Hash> ReadClaimKey(std::string_view key);
 // the bucket lies in files.
 //
 //   Threads  Any; calls block, each call to a server for `put_ms` or `call_ms` at most.
-//   Errors   kUnavailable.
+//   Errors   kUnavailable; kNotFound when the bucket has gone.
 class ClaimBucket {
  public:
   struct Options {
@@ -35,64 +35,70 @@ class ClaimBucket {
     int replicas = 1;  // when it is created
     // A key that nobody claims for so long goes. Revisions go on.
     uint64_t keep_ms = 7ull * 24 * 3600 * 1000;
-    uint64_t put_ms = 1'500;  // for reading back what a put was in conflict with, too
-    uint64_t call_ms = 400;   // everything else
+    uint64_t put_ms = 1'500;  // a put
+    uint64_t call_ms = 400;   // any other call
   };
   struct State {
     uint64_t created_ms = 0;  // another one when it was deleted and created anew
     uint64_t revision = 0;    // the newest
+  };
+  struct Event {
+    std::optional<Hash> id_hash;  // none: a deletion, or a key that is no claim's
+    uint64_t revision = 0;
+    bool operator==(const Event&) const = default;
   };
 
   // Binds the bucket, creates it when it is not there.
   static Result<std::unique_ptr<ClaimBucket>> Open(NatsConnection& connection,
                                                    const Options& options);
 
+  // By the server that leads the bucket.
   Result<State> Read() const;
+  // The first that was put after `revision` and is its key's newest still; nothing: the server that
+  // answered, any that holds the bucket, knows of none.
+  Result<std::optional<Event>> After(uint64_t revision) const;
 
   // Puts `value` over whatever was put before, not over what is put meanwhile: a put that was
   // delayed on its way (a cut, a resend) is refused by the server once a newer one is there, and
-  // tried again while `wanted` says so. Returns its revision. `conflicts` counts the tries that
-  // found another one.
+  // tried again over that while `wanted` says so, as it is when servers do not answer. Returns its
+  // revision. `conflicts` counts the tries that found another one.
   Result<uint64_t> Put(const Hash& id_hash, const std::string& value,
                        const std::function<bool()>& wanted, uint64_t& conflicts);
 
-  // What is put, by everybody, in order; first the newest of each key.
-  class Watch {
+  // Somebody's put has been heard of: the next one here goes over it at the first try.
+  void Learn(const Hash& id_hash, uint64_t revision);
+
+  // What is put from now on, as the bucket's leader hands it on: at once, but what is handed on
+  // while the way is cut is lost.
+  class Feed {
    public:
-    struct Event {
-      std::optional<Hash> id_hash;  // none: a deletion, or a key that is no claim's
-      uint64_t revision = 0;        // 0: everything that was there at the beginning has been told
-    };
     // Nothing: none came within `wait_ms`.
     Result<std::optional<Event>> Next(int64_t wait_ms);
 
    private:
     friend class ClaimBucket;
-    Watch(ClaimBucket& bucket, kvWatcher* watcher) : bucket_(bucket), watcher_(watcher) {}
-    ClaimBucket& bucket_;
-    KvWatcherHandle watcher_;
+    Feed(std::string prefix, natsSubscription* subscription)
+        : prefix_(std::move(prefix)), subscription_(subscription) {}
+    const std::string prefix_;  // of its subjects, before the key
+    const NatsSubscriptionHandle subscription_;
   };
-  Result<std::unique_ptr<Watch>> NewWatch();
+  Result<std::unique_ptr<Feed>> NewFeed() const;
 
  private:
-  ClaimBucket(const Options& options, JsContextHandle js, KvStoreHandle store,
-              KvStoreHandle watched)
-      : options_(options),
-        js_(std::move(js)),
-        store_(std::move(store)),
-        watched_(std::move(watched)) {}
+  ClaimBucket(NatsConnection& connection, const Options& options, JsContextHandle js,
+              KvStoreHandle store)
+      : connection_(connection), options_(options), js_(std::move(js)), store_(std::move(store)) {}
   natsStatus PutAfter(const std::string& key, const std::string& value, uint64_t last,
                       uint64_t& revision) const;
   Result<uint64_t> NewestOf(const std::string& key) const;
-  uint64_t Known(const std::string& key) const;
-  void Learn(const std::string& key, uint64_t revision);
+  uint64_t Known(const Hash& id_hash) const;
 
+  NatsConnection& connection_;
   const Options options_;
   const JsContextHandle js_;
-  const KvStoreHandle store_;    // waits as puts do
-  const KvStoreHandle watched_;  // as everything else does; a watch's end is a call, too
+  const KvStoreHandle store_;
   mutable std::mutex mutex_;
-  std::map<std::string, uint64_t> known_;  // the newest revisions heard of: mostly right
+  std::map<Hash, uint64_t> known_;  // the newest revisions heard of, mostly all
 };
 
 }  // namespace galaxy::push

@@ -48,75 +48,90 @@ bool ClaimWatcher::Pause() {
 
 void ClaimWatcher::Run() {
   do {
-    calls_.on_trouble(WatchOnce());
+    OnTrouble(WatchOnce());
   } while (Pause());
   nats_ReleaseThreadMemory();
 }
 
-Error ClaimWatcher::WatchOnce() {
-  if (!connection_.connected()) return Trouble("NATS is not connected");
-  uint64_t reconnects = connection_.reconnects();
-  Result<std::unique_ptr<ClaimBucket>> bucket = ClaimBucket::Open(connection_, options_.bucket);
-  if (!bucket) return bucket.error();
-  Result<ClaimBucket::State> state = (*bucket)->Read();
-  if (!state) return state.error();
-  if (state->created_ms != std::exchange(created_ms_, state->created_ms)) {
-    // By a clock that stepped back it may seem older than the one before.
-    generation_start_ = std::max(NewLogStart(state->created_ms).sequence, newest_);
-  }
-  told_ = state->revision;
-  behind_at_ = 0;
-  Result<std::unique_ptr<ClaimBucket::Watch>> watch = (*bucket)->NewWatch();
-  if (!watch) return watch.error();
-  auto session = std::make_shared<Session>(std::move(*bucket), generation_start_);
-  Error why = Follow(session, **watch, reconnects);
-  calls_.on_session(nullptr);  // before the watch ends, which may take a call
-  return why;
+void ClaimWatcher::OnTrouble(const Error& error) {
+  calls_.on_trouble(error);
+  calls_.on_session(nullptr);
 }
 
-Error ClaimWatcher::Follow(const std::shared_ptr<Session>& session, ClaimBucket::Watch& watch,
-                           uint64_t reconnects) {
-  auto check_at = steady_clock::now() + milliseconds(options_.check_ms);
+Error ClaimWatcher::WatchOnce() {
+  if (!connection_.connected()) return Trouble("NATS is not connected");
+  Result<std::unique_ptr<ClaimBucket>> bucket = ClaimBucket::Open(connection_, options_.bucket);
+  if (!bucket) return bucket.error();
+  Result<std::unique_ptr<ClaimBucket::Feed>> feed = (*bucket)->NewFeed();
+  if (!feed) return feed.error();
+  Result<ClaimBucket::State> state = (*bucket)->Read();
+  if (!state) return state.error();
+  Begin(*state);
+  return Follow(std::make_shared<Session>(std::move(*bucket), generation_start_), **feed);
+}
+
+// Nobody here has claimed anything before the first bucket; of one that took its place all is news.
+void ClaimWatcher::Begin(const ClaimBucket::State& state) {
+  if (state.created_ms == created_ms_) return;
+  told_ = created_ms_ == 0 ? state.revision : 0;
+  created_ms_ = state.created_ms;
+  // By a clock that stepped back it may seem older than the one before.
+  generation_start_ = std::max(NewLogStart(state.created_ms).sequence, newest_);
+}
+
+Error ClaimWatcher::Follow(const std::shared_ptr<Session>& session, ClaimBucket::Feed& feed) {
+  auto check_at = steady_clock::now();
   while (!stopping()) {
-    Result<std::optional<ClaimBucket::Watch::Event>> next = watch.Next(kNextMs);
-    if (!next) return next.error();
-    if (*next) OnEvent(session, **next);
-    if (!connection_.connected() || connection_.reconnects() != reconnects) {
-      return Trouble("NATS is not connected");
+    if (!connection_.connected()) {
+      OnTrouble(Trouble("NATS is not connected"));
+      check_at = steady_clock::now();
+    } else if (steady_clock::now() >= check_at) {
+      if (Status good = Check(session); !good) return good.error();
+      check_at = steady_clock::now() + milliseconds(options_.check_ms);
     }
-    if (steady_clock::now() < check_at) continue;
-    if (Status good = Check(*session->bucket); !good) return good.error();
-    check_at = steady_clock::now() + milliseconds(options_.check_ms);
+    Result<std::optional<Event>> next = feed.Next(kNextMs);
+    if (!next) return next.error();
+    if (*next) OnEvent(*session->bucket, **next);
   }
   return Trouble("the backend is shutting down");
 }
 
-void ClaimWatcher::OnEvent(const std::shared_ptr<Session>& session,
-                           const ClaimBucket::Watch::Event& event) {
-  if (event.revision == 0) return calls_.on_session(session);
-  told_ = std::max(told_, event.revision);
-  if (!event.id_hash) return;
-  uint64_t generation = session->generation_start + event.revision;
-  newest_ = std::max(newest_, generation);
-  calls_.on_claim(*event.id_hash, generation);
-}
-
-// What does not answer now, as while servers elect their leader, may answer next time.
-Status ClaimWatcher::Check(const ClaimBucket& bucket) {
-  Result<ClaimBucket::State> state = bucket.Read();
+// A bucket that does not answer, as while servers elect its leader, may answer next time.
+Status ClaimWatcher::Check(const std::shared_ptr<Session>& session) {
+  Result<ClaimBucket::State> state = session->bucket->Read();
   if (!state && state.error().code == Code::kNotFound) return std::unexpected(state.error());
-  if (!state) return {};
+  if (!state) {
+    OnTrouble(state.error());
+    return {};
+  }
   if (state->created_ms != created_ms_) {
     return std::unexpected(Trouble("the claims' bucket was created anew"));
   }
-  if (state->revision <= told_) {
-    behind_at_ = 0;
-  } else if (behind_at_ == told_ + 1) {
-    return std::unexpected(Trouble("the watch of the claims has died"));
-  } else {
-    behind_at_ = told_ + 1;
-  }
+  if (state->revision > told_) CatchUp(*session->bucket);
+  calls_.on_session(session);
   return {};
+}
+
+void ClaimWatcher::OnEvent(ClaimBucket& bucket, const Event& event) {
+  if (event.revision > told_ + 1) return CatchUp(bucket);
+  if (event.revision > told_) Tell(bucket, event);
+}
+
+// What fails is tried again at the next check.
+void ClaimWatcher::CatchUp(ClaimBucket& bucket) {
+  while (!stopping()) {
+    Result<std::optional<Event>> next = bucket.After(told_);
+    if (!next || !*next) return;
+    Tell(bucket, **next);
+  }
+}
+
+void ClaimWatcher::Tell(ClaimBucket& bucket, const Event& event) {
+  told_ = event.revision;
+  newest_ = generation_start_ + event.revision;
+  if (!event.id_hash) return;
+  bucket.Learn(*event.id_hash, event.revision);
+  calls_.on_claim(*event.id_hash, newest_);
 }
 
 }  // namespace galaxy::push

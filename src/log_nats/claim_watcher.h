@@ -20,14 +20,15 @@ namespace galaxy::push {
 //   Generations  A generation is the revision of the put above the time that the bucket was created
 //                at, as a log's numbers are (docs/semantics.md 1.2): it rises also when the bucket
 //                is lost and created anew.
-//   Outages      A watch may die without a word: its consumer lives on one server. So the bucket's
-//                newest revision is read every `check_ms`, and a watch that has not told of it by
-//                the next reading is begun anew, as it is after a reconnect. A watch that begins
-//                tells the newest claim of every id: none is missed for longer than two readings.
+//   Way          The bucket's leader hands each put on; it is here at once. What is lost on that
+//                way leaves a hole in the revisions, or the bucket's newest revision, read every
+//                `check_ms` and after each outage, is above what was heard; then what is missing is
+//                read from any server that holds the bucket. No consumer is involved, that would
+//                live on one server and die with it.
 //   Threads      What it is given is called on its thread. The destructor ends that.
 class ClaimWatcher {
  public:
-  // A watch that works: until the next one, claims are to be put here.
+  // Where claims are to be put while those of others become known here.
   struct Session {
     std::unique_ptr<ClaimBucket> bucket;
     uint64_t generation_start = 0;
@@ -37,7 +38,7 @@ class ClaimWatcher {
     uint64_t check_ms = 200;
   };
   struct Calls {
-    // Everything that was there has been told. Null: claims do not become known now.
+    // At each check. Null: claims do not become known now.
     std::function<void(std::shared_ptr<Session>)> on_session;
     std::function<void(const Hash& id_hash, uint64_t generation)> on_claim;
     std::function<void(const Error& error)> on_trouble;
@@ -47,14 +48,17 @@ class ClaimWatcher {
   ~ClaimWatcher();
 
  private:
-  using Time = std::chrono::steady_clock::time_point;
+  using Event = ClaimBucket::Event;
   void Run();
-  // Return why the watch is to be begun anew.
+  // Return why the bucket is to be opened anew.
   Error WatchOnce();
-  Error Follow(const std::shared_ptr<Session>& session, ClaimBucket::Watch& watch,
-               uint64_t reconnects);
-  void OnEvent(const std::shared_ptr<Session>& session, const ClaimBucket::Watch::Event& event);
-  Status Check(const ClaimBucket& bucket);
+  Error Follow(const std::shared_ptr<Session>& session, ClaimBucket::Feed& feed);
+  void Begin(const ClaimBucket::State& state);
+  Status Check(const std::shared_ptr<Session>& session);
+  void OnTrouble(const Error& error);
+  void OnEvent(ClaimBucket& bucket, const Event& event);
+  void CatchUp(ClaimBucket& bucket);
+  void Tell(ClaimBucket& bucket, const Event& event);
   bool stopping() const;
   bool Pause();
 
@@ -65,9 +69,8 @@ class ClaimWatcher {
   // The thread's.
   uint64_t created_ms_ = 0;        // of the newest bucket
   uint64_t generation_start_ = 0;  // in it
-  uint64_t newest_ = 0;            // generation that was told
   uint64_t told_ = 0;              // revision up to which all is told
-  uint64_t behind_at_ = 0;  // where the watch was when a reading found it behind; 0: it is not
+  uint64_t newest_ = 0;            // generation up to which all is told
 
   mutable std::mutex mutex_;
   std::condition_variable stop_;

@@ -65,7 +65,8 @@ ClaimWatcher::Calls NatsClaims::Calls() {
               [this](std::shared_ptr<Session> session) {
                 {
                   std::lock_guard lock(mutex_);
-                  if (session) ++statistics_.watches_begun;
+                  if (session && !session_) ++statistics_.watches_begun;
+                  if (session_ == session) return;
                   session_ = std::move(session);
                 }
                 changed_.notify_all();
@@ -141,9 +142,7 @@ std::shared_ptr<NatsClaims::Session> NatsClaims::AwaitSession(const Job& job) {
 
 Result<uint64_t> NatsClaims::Carry(const Job& job) {
   std::shared_ptr<Session> session = job.Wanted() ? AwaitSession(job) : nullptr;
-  // What is put without a connection the library keeps, and sends when nobody waits for it any
-  // more.
-  if (!session || !connection_->connected()) {
+  if (!session) {
     std::lock_guard lock(mutex_);
     return Fail(Code::kUnavailable, "gateway ids cannot be claimed: " + trouble_.message);
   }

@@ -67,6 +67,7 @@ struct NatsClaimsTest : NatsTest {
 TEST_F(NatsClaimsTest, AClaimBecomesKnownAtTheOtherBackendWithAGenerationThatRises) {
   Party a(loop, server.url(), "a");
   Party b(loop, server.url(), "b");
+  ASSERT_TRUE(RunUntil([&] { return Watching(a) && Watching(b); }));
   uint64_t newest = 0;
   for (int round = 0; round < 5; ++round) {
     for (Party* party : {&a, &b}) {
@@ -83,16 +84,17 @@ TEST_F(NatsClaimsTest, AClaimBecomesKnownAtTheOtherBackendWithAGenerationThatRis
 }
 
 // semantics.md 4.1
-TEST_F(NatsClaimsTest, GenerationsRiseOverARestartOfTheServerAndTheNewestAreToldAgain) {
+TEST_F(NatsClaimsTest, GenerationsRiseOverARestartOfTheServer) {
   Party a(loop, server.url(), "a");
-  uint64_t one = Claim(a, "one");
-  uint64_t two = Claim(a, "two");
-  a.heard.clear();
+  Party b(loop, server.url(), "b");
+  Claim(a, "one");
+  uint64_t before = Claim(b, "two");
   server.Kill();
-  ASSERT_TRUE(RunUntil([&] { return !Watching(a); }));
+  ASSERT_TRUE(RunUntil([&] { return !Watching(a) && !Watching(b); }));
   server.Start();
-  ASSERT_TRUE(RunUntil([&] { return a.Heard("one", one) && a.Heard("two", two); }));
-  EXPECT_GT(Claim(a, "one"), two);
+  uint64_t after = Claim(a, "one");
+  EXPECT_GT(after, before);
+  EXPECT_TRUE(RunUntil([&] { return b.Heard("one", after); }));
   EXPECT_EQ(a.claims->Stats().watches_begun, 2u);
 }
 
@@ -109,26 +111,76 @@ TEST_F(NatsClaimsTest, GenerationsRiseWhenTheBucketIsCreatedAnew) {
   EXPECT_GT(Claim(a, "gw"), before);
 }
 
-// semantics.md 5.1: the consumer of a watch lives on one server and may be lost with it.
-TEST_F(NatsClaimsTest, AWatchThatDiedWithoutAWordIsBegunAnewWithinASecond) {
+// A bucket whose leader hands nothing on, and an operator who can do it in the leader's stead.
+struct SilentBucketTest : NatsClaimsTest {
+  SilentBucketTest() {
+    jsCtx* js = nullptr;
+    CHECK(natsConnection_JetStream(&js, connection->get(), nullptr) == NATS_OK);
+    JsContextHandle kept_js(js);
+    kvConfig config;
+    kvConfig_Init(&config);
+    config.Bucket = "galaxy-subscriptions";
+    kvStore* store = nullptr;
+    CHECK(js_CreateKeyValue(&store, js, &config) == NATS_OK);
+    KvStoreHandle kept_store(store);
+  }
+  void HandOn(std::string_view id, const std::string& sequence) {
+    std::string subject = "galaxy-subscriptions.claimed." + ClaimKey(Sha256Of(id));
+    natsMsg* raw = nullptr;
+    ASSERT_EQ(natsMsg_Create(&raw, subject.c_str(), nullptr, nullptr, 0), NATS_OK);
+    NatsMessageHandle message(raw);
+    ASSERT_EQ(natsMsgHeader_Set(raw, "Nats-Sequence", sequence.c_str()), NATS_OK);
+    ASSERT_EQ(natsConnection_PublishMsg(connection->get(), raw), NATS_OK);
+    ASSERT_EQ(natsConnection_Flush(connection->get()), NATS_OK);
+  }
+  std::unique_ptr<NatsConnection> connection =
+      *NatsConnection::Open({.urls = {server.url()}, .name = "operator"});
+};
+
+// semantics.md 5.1
+TEST_F(SilentBucketTest, WhatIsLostOnItsWayIsFoundWithinASecond) {
   Party a(loop, server.url(), "a");
   Party b(loop, server.url(), "b");
-  Claim(b, "gw");
   ASSERT_TRUE(RunUntil([&] { return Watching(a); }));
-  auto connection = *NatsConnection::Open({.urls = {server.url()}, .name = "operator"});
-  jsCtx* js = nullptr;
-  ASSERT_EQ(natsConnection_JetStream(&js, connection->get(), nullptr), NATS_OK);
-  JsContextHandle kept(js);
-  jsConsumerNamesList* names = nullptr;
-  ASSERT_EQ(js_ConsumerNames(&names, js, "KV_galaxy-subscriptions", nullptr, nullptr), NATS_OK);
-  EXPECT_EQ(names->Count, 2);
-  for (int i = 0; i < names->Count; ++i) {
-    EXPECT_EQ(js_DeleteConsumer(js, "KV_galaxy-subscriptions", names->List[i], nullptr, nullptr),
-              NATS_OK);
+  for (const char* id : {"gw", "other", "gw"}) {
+    uint64_t generation = Claim(b, id);
+    EXPECT_TRUE(RunUntil([&] { return a.Heard(id, generation); }, 1'000));
   }
-  jsConsumerNamesList_Destroy(names);
-  uint64_t generation = Claim(b, "gw");
-  EXPECT_TRUE(RunUntil([&] { return a.Heard("gw", generation); }, 1'000));
+}
+
+// semantics.md 5.1
+TEST_F(SilentBucketTest, AHoleBeforeWhatIsHeardIsFilledAtOnce) {
+  Party a(loop, server.url(), "a", {.check_ms = 60'000});
+  Party b(loop, server.url(), "b");
+  ASSERT_TRUE(RunUntil([&] { return Watching(a) && Watching(b); }));
+  uint64_t lost = Claim(b, "gw");
+  uint64_t heard = Claim(b, "other");
+  HandOn("other", "2");
+  ASSERT_TRUE(RunUntil([&] { return a.Heard("other", heard); }));
+  EXPECT_TRUE(a.Heard("gw", lost));
+}
+
+TEST_F(SilentBucketTest, WhatIsNoHandedOnPutIsIgnored) {
+  Party a(loop, server.url(), "a", {.check_ms = 60'000});
+  ASSERT_TRUE(RunUntil([&] { return Watching(a); }));
+  HandOn("gw", "banana");
+  HandOn("gw", "0");
+  HandOn("gw", "7");  // there is none
+  Claim(a, "gw");
+  HandOn("gw", "1");
+  ASSERT_TRUE(RunUntil([&] { return a.heard.size() == 1; }));
+  EXPECT_EQ(a.heard[Sha256Of("gw")].size(), 1u);
+}
+
+// semantics.md 5.1
+TEST_F(NatsClaimsTest, EveryClaimIsToldOnceInTheOrderTheyWereMade) {
+  Party a(loop, server.url(), "a");
+  Party b(loop, server.url(), "b");
+  ASSERT_TRUE(RunUntil([&] { return Watching(a); }));
+  std::vector<uint64_t> made;
+  for (int i = 0; i < 50; ++i) made.push_back(Claim(b, "gw"));
+  ASSERT_TRUE(RunUntil([&] { return a.Heard("gw", made.back()); }));
+  EXPECT_EQ(a.heard[Sha256Of("gw")], made);
 }
 
 // semantics.md 5.1: what was claimed while a backend was cut off is told when it is back.
@@ -237,15 +289,19 @@ struct ClaimBucketTest : NatsTest {
     EXPECT_TRUE(WaitFor([&] { return opened->connected(); }));
     return opened;
   }
-  Result<uint64_t> Put(ClaimBucket& into) {
-    return into.Put(gw, "{}", [] { return true; }, conflicts);
+  // Its revision; 0 when it could not be put.
+  uint64_t Put(ClaimBucket& into) {
+    auto until = steady_clock::now() + std::chrono::seconds(5);
+    return into.Put(
+                   gw, "{}", [until] { return steady_clock::now() < until; }, conflicts)
+        .value_or(0);
   }
 };
 
 // semantics.md 5.1: a put that is delayed on its way must not displace what was claimed meanwhile.
 TEST_F(ClaimBucketTest, APutIsNotMadeOverOneThatItDoesNotKnow) {
-  EXPECT_EQ(*Put(*bucket), 1u);
-  EXPECT_EQ(*Put(*other), 2u);
+  EXPECT_EQ(Put(*bucket), 1u);
+  EXPECT_EQ(Put(*other), 2u);
   int asked = 0;
   Result<uint64_t> delayed = bucket->Put(gw, "{}", [&] { return asked++ == 0; }, conflicts);
   EXPECT_FALSE(delayed);
@@ -253,16 +309,26 @@ TEST_F(ClaimBucketTest, APutIsNotMadeOverOneThatItDoesNotKnow) {
   EXPECT_EQ(conflicts, 2u);
 }
 
+// semantics.md 4.1
+TEST_F(ClaimBucketTest, RevisionsGoOnWhenAllServersWereKilled) {
+  EXPECT_EQ(Put(*bucket), 1u);
+  uint64_t created_ms = bucket->Read()->created_ms;
+  server.Kill();
+  server.Start();
+  EXPECT_EQ(Put(*other), 2u);
+  EXPECT_EQ(bucket->Read()->created_ms, created_ms);
+}
+
 TEST_F(ClaimBucketTest, APutThatIsStillWantedIsTriedAgain) {
-  EXPECT_EQ(*Put(*bucket), 1u);
-  EXPECT_EQ(*Put(*other), 2u);
-  EXPECT_EQ(*Put(*bucket), 3u);
-  EXPECT_EQ(*Put(*bucket), 4u);
+  EXPECT_EQ(Put(*bucket), 1u);
+  EXPECT_EQ(Put(*other), 2u);
+  EXPECT_EQ(Put(*bucket), 3u);
+  EXPECT_EQ(Put(*bucket), 4u);
   EXPECT_EQ(conflicts, 2u);
 }
 
 TEST_F(ClaimBucketTest, APutGoesOverADeletionByAnOperator) {
-  EXPECT_EQ(*Put(*bucket), 1u);
+  EXPECT_EQ(Put(*bucket), 1u);
   jsCtx* js = nullptr;
   ASSERT_EQ(natsConnection_JetStream(&js, connection->get(), nullptr), NATS_OK);
   JsContextHandle kept_js(js);
@@ -270,11 +336,11 @@ TEST_F(ClaimBucketTest, APutGoesOverADeletionByAnOperator) {
   ASSERT_EQ(js_KeyValue(&store, js, "galaxy-subscriptions"), NATS_OK);
   KvStoreHandle kept_store(store);
   ASSERT_EQ(kvStore_Delete(store, ClaimKey(gw).c_str()), NATS_OK);
-  auto watch = *bucket->NewWatch();
-  auto event = *watch->Next(1'000);
+  auto event = *bucket->After(0);
   EXPECT_EQ(event->revision, 2u);
   EXPECT_FALSE(event->id_hash);  // nobody claimed it
-  EXPECT_EQ(*Put(*bucket), 3u);
+  EXPECT_EQ(*bucket->After(2), std::nullopt);
+  EXPECT_EQ(Put(*bucket), 3u);
 }
 
 TEST(ClaimKey, IsReadBackAndNothingElseIs) {

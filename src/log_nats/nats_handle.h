@@ -27,8 +27,9 @@ using NatsStatisticsHandle = NatsHandle<natsStatistics, natsStatistics_Destroy>;
 using JsContextHandle = NatsHandle<jsCtx, jsCtx_Destroy>;
 using JsStreamInfoHandle = NatsHandle<jsStreamInfo, jsStreamInfo_Destroy>;
 using KvStoreHandle = NatsHandle<kvStore, kvStore_Destroy>;
+using NatsSubscriptionHandle = NatsHandle<natsSubscription, natsSubscription_Destroy>;
+using NatsMessageHandle = NatsHandle<natsMsg, natsMsg_Destroy>;
 using KvEntryHandle = NatsHandle<kvEntry, kvEntry_Destroy>;
-using KvWatcherHandle = NatsHandle<kvWatcher, kvWatcher_Destroy>;
 
 // What libnats said of the call before, on this thread, as kUnavailable: "what: Timeout". `what` is
 // a phrase of ours.
