@@ -1,6 +1,7 @@
 // The log of a backend over a real nats-server.
 #include <gtest/gtest.h>
 
+#include "event/partition.h"
 #include "log/log_contract.h"
 #include "log/shared_log.h"
 #include "log_nats/nats_fixture.h"
@@ -8,12 +9,6 @@
 
 namespace galaxy::push {
 namespace {
-
-// A log and the connection under it.
-struct Opened {
-  std::unique_ptr<NatsConnection> connection;
-  std::unique_ptr<Log> log;
-};
 
 Result<std::unique_ptr<Log>> OpenOn(const std::string& url,
                                     std::vector<std::shared_ptr<NatsConnection>>& connections,
@@ -39,6 +34,193 @@ LogOpen NatsStore() {
 INSTANTIATE_TEST_SUITE_P(Engines, LogContract,
                          testing::Values(LogMaker{"jetstream", true, NatsStore}),
                          [](const auto& maker) { return maker.param.name; });
+
+// Backends that share one nats-server.
+class NatsLog : public NatsTest {
+ protected:
+  using Results = std::vector<Result<Ack>>;
+  struct Node {
+    std::unique_ptr<Log> log;
+    std::optional<Error> fatal;
+
+    bool Work() { return log->Work(Clock::Real().WallMs(), Clock::Real().MonoMs()); }
+    bool Until(const std::function<bool()>& condition) {
+      return WaitFor([&] {
+        while (Work()) {
+        }
+        return condition();
+      });
+    }
+    std::shared_ptr<std::optional<Results>> Submit(const std::vector<EntryView>& views) {
+      auto box = std::make_shared<std::optional<Results>>();
+      LogBatch batch(log->hasher());
+      for (const EntryView& view : views) {
+        view.type == EntryType::kEvent ? batch.AddEvent(view) : batch.AddInvalidation(view);
+      }
+      EXPECT_TRUE(log->Submit(std::move(batch), [box](const LogBatch& done) {
+        *box = Results(done.results().begin(), done.results().end());
+      }));
+      return box;
+    }
+    Results Publish(const std::vector<EntryView>& views) {
+      auto box = Submit(views);
+      EXPECT_TRUE(Until([&] { return box->has_value(); }));
+      return box->value_or(Results(views.size(), Ack{}));
+    }
+    std::vector<std::string> Contents() const {
+      std::vector<std::string> contents;
+      Ring::Position position = log->ring().Begin();
+      for (;;) {
+        Ring::Item item = log->ring().Next(position);
+        if (item.state != Ring::State::kData) return contents;
+        contents.push_back(item.cursor.Format() + " " +
+                           std::string(DecodePushEvent(EntryMessage(item.entry))->event_id));
+      }
+    }
+  };
+
+  std::unique_ptr<Node> Open(NatsStream::Options stream = {}) {
+    auto node = std::make_unique<Node>();
+    auto log = OpenOn(server.url(), connections_, {}, std::move(stream));
+    EXPECT_TRUE(log) << log.error().message;
+    node->log = std::move(*log);
+    node->log->SetOnFatal([it = node.get()](const Error& error) { it->fatal = error; });
+    return node;
+  }
+  Error Refused(NatsStream::Options stream) {
+    auto log = OpenOn(server.url(), connections_, {}, std::move(stream));
+    EXPECT_FALSE(log);
+    return log ? Error{} : log.error();
+  }
+  static EntryView Event(std::string_view id, std::string_view payload = "{}") {
+    return {.type = EntryType::kEvent, .user_id = "ann", .payload = payload, .event_id = id};
+  }
+  static EntryView Invalidation(std::string_view user) {
+    return {.type = EntryType::kInvalidation, .user_id = user};
+  }
+
+  std::vector<std::shared_ptr<NatsConnection>> connections_;
+};
+
+TEST_F(NatsLog, TwoBackendsHaveOneLog) {
+  // semantics.md 1.3, 2.2
+  auto a = Open();
+  auto b = Open();
+  Results first = a->Publish({Event("1"), Invalidation("bob")});
+  Results second = b->Publish({Event("2"), Event("1"), Event("1", "[]")});
+  EXPECT_EQ(second[1], (Ack{first[0]->cursor, true}));
+  EXPECT_EQ(second[2].error().code, Code::kAlreadyExists);
+  ASSERT_TRUE(a->Until([&] { return a->log->ring().head() == second[0]->cursor; }));
+  EXPECT_EQ(a->Contents(), b->Contents());
+  EXPECT_EQ(a->Contents().size(), 3u);
+}
+
+TEST_F(NatsLog, WhatWaitsWhileTheServersAreAwayIsPublishedOnceWhenTheyAreBack) {
+  // semantics.md 2.1
+  auto a = Open();
+  Results before = a->Publish({Event("1")});
+  server.Kill();
+  auto waiting = a->Submit({Event("2"), Invalidation("bob")});
+  EXPECT_FALSE(WaitFor([&] { return a->Work(), waiting->has_value(); }, 1));
+  server.Start();
+  ASSERT_TRUE(a->Until([&] { return waiting->has_value(); }));
+  ASSERT_TRUE((**waiting)[0]);
+  EXPECT_GT((**waiting)[0]->cursor, before[0]->cursor);
+  EXPECT_EQ(a->Contents().size(), 3u);
+  auto b = Open();
+  EXPECT_EQ(a->Contents(), b->Contents());
+  EXPECT_FALSE(a->fatal);
+}
+
+TEST_F(NatsLog, AServerThatHangsIsNoHoleAndNoDuplicate) {
+  // semantics.md 2.1
+  auto a = Open();
+  auto b = Open();
+  server.Pause();
+  auto waiting = a->Submit({Event("1"), Event("2")});
+  EXPECT_FALSE(WaitFor([&] { return a->Work(), waiting->has_value(); }, 4));
+  server.Continue();
+  ASSERT_TRUE(a->Until([&] { return waiting->has_value(); }));
+  Results after = b->Publish({Event("3")});
+  ASSERT_TRUE(a->Until([&] { return a->log->ring().head() == after[0]->cursor; }));
+  EXPECT_EQ(a->Contents().size(), 3u);
+  EXPECT_EQ(a->Contents(), b->Contents());
+}
+
+TEST_F(NatsLog, InvalidationsOutliveTheWindowInTheMirror) {
+  // semantics.md 3.2
+  NatsStream::Options brief{.window_ms = 500};
+  Cursor head;
+  {
+    auto a = Open(brief);
+    a->Publish({Event("1"), Invalidation("bob")});
+    head = a->Publish({Invalidation("eve")})[0]->cursor;
+  }
+  std::unique_ptr<Node> b;
+  ASSERT_TRUE(WaitFor([&] {
+    b = Open(brief);
+    return b->Contents().empty();
+  }));
+  EXPECT_EQ(b->log->retained().size(), 2u);
+  EXPECT_EQ(b->log->ring().head(), head);  // its time, too: it can be resumed at
+  std::optional<Status> known;
+  b->log->AwaitHead([&](const Status& status) { known = status; });
+  EXPECT_TRUE(b->Until([&] { return known.has_value(); }));
+  EXPECT_TRUE(*known);
+}
+
+TEST_F(NatsLog, NothingOfAnEntryIsInASubjectOrAHeader) {
+  auto a = Open();
+  a->Publish({{.type = EntryType::kEvent,
+               .user_id = "secret-user",
+               .payload = "{}",
+               .event_id = "secret-id"}});
+  natsMsg* raw = nullptr;
+  jsCtx* context = nullptr;
+  ASSERT_EQ(natsConnection_JetStream(&context, connections_.back()->get(), nullptr), NATS_OK);
+  JsContextHandle holder(context);
+  ASSERT_EQ(js_GetMsg(&raw, context, "galaxy-log", 1, nullptr, nullptr), NATS_OK);
+  NatsHandle<natsMsg, natsMsg_Destroy> message(raw);
+  EXPECT_EQ(std::string(natsMsg_GetSubject(raw)),
+            "galaxy.e." + std::to_string(PartitionOf("secret-user")));
+  const char** keys = nullptr;
+  int count = 0;
+  ASSERT_EQ(natsMsgHeader_Keys(raw, &keys, &count), NATS_OK);
+  ASSERT_EQ(count, 1);
+  EXPECT_STREQ(keys[0], "Nats-Msg-Id");
+  const char* id = nullptr;
+  ASSERT_EQ(natsMsgHeader_Get(raw, keys[0], &id), NATS_OK);
+  EXPECT_EQ(std::string(id).size(), 43u);
+  free(keys);
+}
+
+TEST_F(NatsLog, AStreamThatIsNotWhatTheLogNeedsIsRefusedByName) {
+  Open({.window_ms = 60'000});
+  Error error = Refused({.window_ms = 120'000});
+  EXPECT_EQ(error.code, Code::kInvalidArgument);
+  EXPECT_NE(error.message.find("galaxy-log keeps messages for 60 s, the window is 120 s"),
+            std::string::npos)
+      << error.message;
+  error = Refused({.window_ms = 60'000, .retained_ms = 400ull * 24 * 3600 * 1000});
+  EXPECT_NE(error.message.find("galaxy-invalidations"), std::string::npos) << error.message;
+  error = Refused({.prefix = "other", .replicas = 3, .open_timeout_ms = 500});
+  EXPECT_EQ(error.code, Code::kUnavailable);
+  EXPECT_NE(error.message.find("other-log"), std::string::npos) << error.message;
+}
+
+TEST_F(NatsLog, AnEntryThatTheServersWouldNotTakeIsFoundAtTheStart) {
+  Error error = Refused({.entry_bytes_max = 2'000'000});
+  EXPECT_EQ(error.code, Code::kInvalidArgument);
+  EXPECT_NE(error.message.find("max_payload"), std::string::npos) << error.message;
+}
+
+TEST_F(NatsLog, WithoutAServerTheStartSaysSo) {
+  std::string url = server.url();
+  server.Kill();
+  Error error = Refused({.open_timeout_ms = 300});
+  EXPECT_EQ(error.code, Code::kUnavailable);
+  EXPECT_EQ(error.message, "no NATS server can be reached");
+}
 
 }  // namespace
 }  // namespace galaxy::push
