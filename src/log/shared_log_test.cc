@@ -90,7 +90,7 @@ struct SharedLogTest : testing::Test {
 };
 
 TEST_F(SharedLogTest, EveryBackendHasTheSameEntriesUnderTheSameCursors) {
-  // semantics.md 1.2, 1.3
+  // semantics.md 1.2, 1.3, 1.6
   Node a(store, clock), b(store, clock);
   store.now_ms += 5;
   Results first = a.Publish({Event("1"), Invalidation("bob")});
@@ -124,7 +124,7 @@ TEST_F(SharedLogTest, AnEntryIsAcknowledgedOnlyWhenThisBackendHasReadIt) {
 }
 
 TEST_F(SharedLogTest, AnInvalidationIsAcknowledgedOnlyWhenItIsRetained) {
-  // semantics.md 3.2
+  // semantics.md 2.1, 3.2
   Node a(store, clock);
   store.mirrors = false;
   Box invalidation = a.Submit({Invalidation("ann")});
@@ -191,7 +191,7 @@ TEST_F(SharedLogTest, NoIdReachesTheStreamsIndex) {
 }
 
 TEST_F(SharedLogTest, WhatTheStreamRefusesForNowIsSentAgainInOrderAndOnce) {
-  // semantics.md 2.1, 2.2
+  // semantics.md 2.1, 2.5
   Node a(store, clock);
   store.refuses = true;
   Box box = a.Submit({Event("1"), Event("2")});
@@ -224,6 +224,7 @@ TEST_F(SharedLogTest, ALostAnswerIsNotASecondEntry) {
 }
 
 TEST_F(SharedLogTest, NothingOvertakesWhatMayStillBeAnswered) {
+  // semantics.md 2.5
   Node a(store, clock);
   store.loses_answers = true;
   Box first = a.Submit({Event("1")});
@@ -242,7 +243,7 @@ TEST_F(SharedLogTest, NothingOvertakesWhatMayStillBeAnswered) {
 }
 
 TEST_F(SharedLogTest, WithoutTheStreamPublishesFailAndACanaryFindsOutWhenItIsBack) {
-  // semantics.md 2.4
+  // semantics.md 2.5
   Node a(store, clock);
   store.silent = true;
   Box box = a.Submit({Event("1")});
