@@ -115,7 +115,8 @@ void CollectClaims(const BackendStats& stats, MetricList& out) {
   MetricPart part("claims", out);
   part.Gauge("watching", "1 while the claims of other backends become known here.",
              stats.claims->watching ? 1 : 0);
-  part.Counter("watches_total", "Times the watch of other backends' claims was begun.",
+  part.Counter("watches_total",
+               "Times the claims of other backends became known here, again after each outage.",
                stats.claims->watches_begun);
   part.Counter("made_total", "Claims of gateway ids made.", stats.claims->claimed);
   part.Counter("failed_total", "Claims that the store did not take in time.", stats.claims->failed);

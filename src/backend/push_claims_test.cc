@@ -92,7 +92,7 @@ TEST_F(PushClaimsTest, ASubscriptionIsDecidedWhenItsClaimIsMade) {
   EXPECT_EQ(backend->Subscriptions().at(0).generation, granted);
 }
 
-// semantics.md 5.1, 5.2
+// semantics.md 5.4, 5.2
 TEST_F(PushClaimsTest, AClaimOfAnotherBackendSilencesAndEndsTheStream) {
   auto sub = Accepted("gw");
   auto other = Accepted("other");
@@ -109,7 +109,7 @@ TEST_F(PushClaimsTest, AClaimOfAnotherBackendSilencesAndEndsTheStream) {
   EXPECT_EQ(backend->Stats().subscriptions.ended[Code::kSuperseded], 1u);
 }
 
-// semantics.md 5.1: what is told again when the claims of others can be heard again.
+// semantics.md 5.4: what is told again when the claims of others can be heard again.
 TEST_F(PushClaimsTest, AfterAnOutageOnlyWhatWasClaimedMeanwhileIsDisplaced) {
   auto stays = Accepted("a");
   uint64_t of_a = claims.generation;
@@ -124,7 +124,7 @@ TEST_F(PushClaimsTest, AfterAnOutageOnlyWhatWasClaimedMeanwhileIsDisplaced) {
   RunUntil([&] { return stays->Users() == Users{"ann"}; });
 }
 
-// semantics.md 5.1, 5.2
+// semantics.md 5.4, 5.2
 TEST_F(PushClaimsTest, AClaimThatWasOvertakenNeverRegisters) {
   auto sub = AskAndFindHead("gw");
   uint64_t own = claims.Commit();
@@ -136,7 +136,7 @@ TEST_F(PushClaimsTest, AClaimThatWasOvertakenNeverRegisters) {
   EXPECT_TRUE(backend->Subscriptions().empty());
 }
 
-// semantics.md 5.1
+// semantics.md 5.1, 5.4
 TEST_F(PushClaimsTest, ANewerOneOfTheSameBackendDisplacesWhatIsCurrent) {
   auto first = Accepted("gw");
   auto second = AskAndFindHead("gw");
@@ -152,7 +152,7 @@ TEST_F(PushClaimsTest, ANewerOneOfTheSameBackendDisplacesWhatIsCurrent) {
   EXPECT_EQ(backend->Subscriptions().size(), 1u);
 }
 
-// semantics.md 5.1
+// semantics.md 5.1, 5.4
 TEST_F(PushClaimsTest, ANewerOneOfTheSameBackendDisplacesWhatWaits) {
   auto first = AskAndFindHead("gw");
   auto second = AskAndFindHead("gw");
@@ -205,7 +205,7 @@ TEST_F(PushClaimsTest, OneWhoseRoleIsWithdrawnWhileItWaitsIsRefused) {
   EXPECT_TRUE(backend->Subscriptions().empty());
 }
 
-// semantics.md 5.1
+// semantics.md 5.4
 TEST_F(PushClaimsTest, WithoutTheStoreNewOnesAreUnavailableAndOldOnesGoOn) {
   auto old = Accepted("a");
   auto fresh = AskAndFindHead("b");

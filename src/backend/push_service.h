@@ -34,7 +34,7 @@ class PushStream;
 //             log thread starts.
 //   Several   Where backends share a log, a subscription waits for the true head, then claims its
 //   backends  id; then it is decided and registered like any other. A newer claim, wherever it was
-//             made, ends what is here of that id as `superseded` (5.1).
+//             made, ends what is here of that id as `superseded` (5.4).
 class PushService {
  public:
   struct Options {

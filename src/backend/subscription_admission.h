@@ -23,7 +23,7 @@ namespace galaxy::push {
 //                          └─ unavailable, too late, overtaken, not allowed any more: done(error)
 //
 // One at most waits for an id: a newer one takes its place, here and, by claims that become known
-// meanwhile, at another backend; the older ends kSuperseded (docs/semantics.md 5.1).
+// meanwhile, at another backend; the older ends kSuperseded (docs/semantics.md 5.4).
 //
 //   Threads   The loop's only.
 //   Lifetime  Outlives what waits. `claims` outlives it.

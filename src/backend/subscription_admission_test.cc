@@ -55,7 +55,7 @@ struct AdmissionTest : testing::Test {
   SubscriptionAdmission admission{loop, Options()};
 };
 
-// semantics.md 4.2, 5.1
+// semantics.md 4.2, 5.4
 TEST_F(AdmissionTest, ClaimsOnceTheHeadIsKnownAndIsAdmittedWithItsGeneration) {
   Outcome outcome;
   Waiting waiting = *Wait("gw", outcome);
@@ -91,7 +91,7 @@ TEST_F(AdmissionTest, AClaimThatTheStoreDoesNotAnswerIsUnavailable) {
   EXPECT_EQ(admission.waiting(), 0u);
 }
 
-// semantics.md 5.1: the newer claim became known before the own one was answered.
+// semantics.md 5.4: the newer claim became known before the own one was answered.
 TEST_F(AdmissionTest, AClaimThatANewerOneElsewhereOvertookIsSuperseded) {
   Outcome outcome;
   Waiting waiting = *Wait("gw", outcome);
@@ -105,7 +105,7 @@ TEST_F(AdmissionTest, AClaimThatANewerOneElsewhereOvertookIsSuperseded) {
   EXPECT_EQ(outcome.result.error().message, "superseded");
 }
 
-// semantics.md 5.1
+// semantics.md 5.4
 TEST_F(AdmissionTest, OlderClaimsThatBecomeKnownLateDoNotMatter) {
   Outcome outcome;
   Waiting waiting = *Wait("gw", outcome);
@@ -118,7 +118,7 @@ TEST_F(AdmissionTest, OlderClaimsThatBecomeKnownLateDoNotMatter) {
   EXPECT_EQ(outcome.generation(), own);
 }
 
-// semantics.md 5.1
+// semantics.md 5.1, 5.4
 TEST_F(AdmissionTest, ANewerRequestHereTakesThePlaceOfTheOneThatWaits) {
   Outcome first, second;
   Waiting older = *Wait("gw", first);

@@ -12,7 +12,7 @@
 namespace galaxy::push {
 
 // SubscriptionClaims is where several backends agree who serves a gateway_client_id: the newest
-// claim of an id has the highest generation, whichever backend made it (docs/semantics.md 5.1).
+// claim of an id has the highest generation, whichever backend made it (docs/semantics.md 5.4).
 //
 //   Threads   The loop's; the listener and what a claim ends with are called there, never from
 //             within a call. None of them after the object is gone.
@@ -32,15 +32,15 @@ class SubscriptionClaims {
     uint64_t claimed = 0;
     uint64_t failed = 0;
     uint64_t conflicts = 0;       // another claim of the id came first; tried again
-    uint64_t watches_begun = 0;   // of the others' claims; more than one: it was lost
+    uint64_t watches_begun = 0;   // times the others' claims became known here; above 1: outages
     bool watching = false;        // the others' claims become known here
     LatencyHistogram claim_time;  // of those that succeeded
   };
 
   virtual ~SubscriptionClaims() = default;
 
-  // Hears of every claim, those of this backend included, once at least; and, after it could not
-  // hear for a while, of the newest claim of every id.
+  // Hears of every claim, those of this backend included; after an outage, of the newest of each id
+  // that was claimed meanwhile.
   virtual void SetListener(Listener listener) = 0;
   [[nodiscard]] virtual Ticket Claim(std::string_view gateway_client_id, Done done) = 0;
   virtual Statistics Stats() const = 0;

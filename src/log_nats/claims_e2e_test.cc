@@ -51,7 +51,7 @@ class ClaimsE2eTest : public BackendTest {
   std::unique_ptr<Peer> peer;
 };
 
-// semantics.md 5.1, 5.2, 4.1
+// semantics.md 5.4, 5.2, 4.1
 TEST_F(ClaimsE2eTest, TheNewestSubscriptionDisplacesTheOlderWithinASecondWhereverThatIs) {
   auto last = Subscribe("gw");
   ASSERT_TRUE(last->has_metadata) << last->end.message;
@@ -73,7 +73,7 @@ TEST_F(ClaimsE2eTest, TheNewestSubscriptionDisplacesTheOlderWithinASecondWhereve
   EXPECT_EQ(backend->Stats().subscriptions_open + peer->backend->Stats().subscriptions_open, 2u);
 }
 
-// semantics.md 5.1
+// semantics.md 5.4
 TEST_F(ClaimsE2eTest, WithoutTheServerNobodyIsAcceptedAndNobodyIsEnded) {
   auto old = Subscribe("gw");
   ASSERT_TRUE(old->has_metadata) << old->end.message;

@@ -63,7 +63,7 @@ struct NatsClaimsTest : NatsTest {
   Loop loop;
 };
 
-// semantics.md 5.1, 4.1
+// semantics.md 5.4, 4.1
 TEST_F(NatsClaimsTest, AClaimBecomesKnownAtTheOtherBackendWithAGenerationThatRises) {
   Party a(loop, server.url(), "a");
   Party b(loop, server.url(), "b");
@@ -137,7 +137,7 @@ struct SilentBucketTest : NatsClaimsTest {
       *NatsConnection::Open({.urls = {server.url()}, .name = "operator"});
 };
 
-// semantics.md 5.1
+// semantics.md 5.4
 TEST_F(SilentBucketTest, WhatIsLostOnItsWayIsFoundWithinASecond) {
   Party a(loop, server.url(), "a");
   Party b(loop, server.url(), "b");
@@ -148,7 +148,7 @@ TEST_F(SilentBucketTest, WhatIsLostOnItsWayIsFoundWithinASecond) {
   }
 }
 
-// semantics.md 5.1
+// semantics.md 5.4
 TEST_F(SilentBucketTest, AHoleBeforeWhatIsHeardIsFilledAtOnce) {
   Party a(loop, server.url(), "a", {.check_ms = 60'000});
   Party b(loop, server.url(), "b");
@@ -172,7 +172,7 @@ TEST_F(SilentBucketTest, WhatIsNoHandedOnPutIsIgnored) {
   EXPECT_EQ(a.heard[Sha256Of("gw")].size(), 1u);
 }
 
-// semantics.md 5.1
+// semantics.md 5.4
 TEST_F(NatsClaimsTest, EveryClaimIsToldOnceInTheOrderTheyWereMade) {
   Party a(loop, server.url(), "a");
   Party b(loop, server.url(), "b");
@@ -183,7 +183,7 @@ TEST_F(NatsClaimsTest, EveryClaimIsToldOnceInTheOrderTheyWereMade) {
   EXPECT_EQ(a.heard[Sha256Of("gw")], made);
 }
 
-// semantics.md 5.1: what was claimed while a backend was cut off is told when it is back.
+// semantics.md 5.4: what was claimed while a backend was cut off is told when it is back.
 TEST_F(NatsClaimsTest, ABackendThatWasCutOffHearsOfTheClaimItMissed) {
   NatsRelay cable(server.url());
   Party a(loop, cable.url(), "a");
@@ -204,7 +204,7 @@ TEST_F(NatsClaimsTest, ABackendThatWasCutOffHearsOfTheClaimItMissed) {
   EXPECT_GT(Claim(a, "gw"), missed);
 }
 
-// semantics.md 5.1
+// semantics.md 5.4
 TEST_F(NatsClaimsTest, WithoutAServerClaimsAreUnavailableUntilItIsBack) {
   Party a(loop, server.url(), "a", {.claim_ms = 100});
   Claim(a, "gw");
@@ -298,7 +298,7 @@ struct ClaimBucketTest : NatsTest {
   }
 };
 
-// semantics.md 5.1: a put that is delayed on its way must not displace what was claimed meanwhile.
+// semantics.md 5.4: a put that is delayed on its way must not displace what was claimed meanwhile.
 TEST_F(ClaimBucketTest, APutIsNotMadeOverOneThatItDoesNotKnow) {
   EXPECT_EQ(Put(*bucket), 1u);
   EXPECT_EQ(Put(*other), 2u);
