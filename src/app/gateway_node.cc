@@ -179,6 +179,7 @@ Status GatewayNode::Open(Loop& loop, const GatewayNodeOptions& options) {
   if (!issuers) return std::unexpected(issuers.error());
   config.issuers = std::move(*issuers);
   if (Status ok = CheckPageOptions(config); !ok) return ok;
+  if (Status ok = ReadPartitionOptions(options, config); !ok) return ok;
   auto keys = GatewayKeys::Load(config, loop.clock().WallMs());
   if (!keys) return std::unexpected(keys.error());
   config.refuse_unknown = options.on_unknown == "refuse";

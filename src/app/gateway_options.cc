@@ -65,6 +65,26 @@ void AddIdentityOptions(OptionTable& table, GatewayNodeOptions& options) {
              config.cookie_name);
 }
 
+void AddPartitionOptions(OptionTable& table, GatewayNodeOptions& options) {
+  table.Text({.name = "partitions",
+              .text = "The partitions, of 256, whose users this gateway serves, as in 0-63,128 "
+                      "(docs/load-balancing.md); only their events are asked for.",
+              .fallback = "0-255",
+              .placeholder = "LIST"},
+             options.partitions);
+  table.Text({.name = "foreign-partition",
+              .text = "A client of another partition is refused (421, wrong_partition), or told "
+                      "by --partition-urls where to come (307, redirected).",
+              .fallback = "refuse",
+              .choices = {"refuse", "redirect"}},
+             options.foreign_partition);
+  table.Text({.name = "partition-urls",
+              .text = "Where the users of all other partitions are served, as in "
+                      "0-63,128=https://a.example,64-127,129-255=https://b.example.",
+              .placeholder = "LIST=URL,..."},
+             options.partition_urls);
+}
+
 void AddAppOptions(OptionTable& table, GatewayNodeOptions& options) {
   table.Text({.name = "app",
               .text = "The application's HTTP server, http:// or https://: authenticated requests "
@@ -381,6 +401,7 @@ void AddGatewayOptions(OptionTable& table, GatewayNodeOptions& options) {
   AddFreshnessOptions(table, options);
   AddKeyOptions(table, options.config);
   AddSessionOptions(table, options.config);
+  AddPartitionOptions(table, options);
   AddLimitOptions(table, options);
   AddPlaintext(table, options.plaintext);
 }
@@ -403,6 +424,34 @@ Result<std::vector<IssuerSetting>> ReadIssuerOptions(const GatewayNodeOptions& o
   Status ok = CheckIssuerSetting(one);
   if (ok) return std::vector<IssuerSetting>{one};
   return Fail(Code::kInvalidArgument, "option " + ok.error().message, ok.error().field);
+}
+
+Status ReadPartitionOptions(const GatewayNodeOptions& options, GatewayConfig& config) {
+  auto at_fault = [](const Error& error) {
+    return Fail(error.code, "option " + error.message, error.field);
+  };
+  Result<PartitionSet> set = PartitionSet::Parse(options.partitions, "partitions");
+  if (!set) return at_fault(set.error());
+  config.partitions = *set;
+  config.redirect_foreign = options.foreign_partition == "redirect";
+  if (config.redirect_foreign == options.partition_urls.empty()) {
+    return Fail(Code::kInvalidArgument,
+                "option partition-urls: it goes with --foreign-partition redirect, and that needs "
+                "it",
+                "partition-urls");
+  }
+  if (!config.redirect_foreign) return {};
+  Result<PartitionUrls> urls = PartitionUrls::Parse(options.partition_urls, "partition-urls");
+  if (!urls) return at_fault(urls.error());
+  for (unsigned partition = 0; partition < kPartitions; ++partition) {
+    if (set->Has(partition) || !urls->Of(partition).empty()) continue;
+    return Fail(Code::kInvalidArgument,
+                "option partition-urls: partition " + std::to_string(partition) +
+                    " is neither served here nor listed",
+                "partition-urls");
+  }
+  config.partition_urls = std::move(*urls);
+  return {};
 }
 
 }  // namespace galaxy::push

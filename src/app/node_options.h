@@ -45,6 +45,9 @@ struct GatewayNodeOptions {
   AdminOptions admin;
   std::string roles_file;            // of the admin port; empty: no roles
   std::string on_unknown = "admit";  // docs/semantics.md 9.3
+  std::string partitions = "0-255";  // docs/semantics.md 7.7, as are the next two
+  std::string foreign_partition = "refuse";
+  std::string partition_urls;
   ServerTlsOptions tls;              // of the clients' port
   std::string app;                   // http:// or https://HOST:PORT; empty: no request proxy
   ClientTlsOptions app_tls;          // with https
@@ -60,6 +63,8 @@ void AddEngineOptions(OptionTable& table, OptionSpec data_spec, BackendNodeOptio
 // Whose client tokens are believed, by --issuers or by the short form for one.
 Result<std::vector<IssuerSetting>> ReadIssuerOptions(const GatewayNodeOptions& options);
 void AddGatewayOptions(OptionTable& table, GatewayNodeOptions& options);
+// Which users a gateway serves, and what becomes of others.
+Status ReadPartitionOptions(const GatewayNodeOptions& options, GatewayConfig& config);
 
 // What both have. `endpoints` are those of the admin port, beside what every one has.
 void AddAdminOptions(OptionTable& table, std::string_view endpoints, std::string_view fallback,

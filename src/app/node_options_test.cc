@@ -104,5 +104,53 @@ TEST(NodeOptions, AnAdminPortOffLoopbackNeedsTlsAndRolesOrThePlaintextSetting) {
   EXPECT_TRUE(CheckAdmin(admin, false, ""));
 }
 
+// docs/semantics.md 7.7
+Result<GatewayConfig> ReadPartitions(std::string partitions, std::string foreign,
+                                     std::string urls) {
+  GatewayNodeOptions options;
+  options.partitions = std::move(partitions);
+  options.foreign_partition = std::move(foreign);
+  options.partition_urls = std::move(urls);
+  GatewayConfig config;
+  if (Status ok = ReadPartitionOptions(options, config); !ok) return std::unexpected(ok.error());
+  return config;
+}
+
+TEST(NodeOptions, PartitionsAreAllUnlessSaidOtherwise) {
+  auto all = ReadPartitions("0-255", "refuse", "");
+  ASSERT_TRUE(all);
+  EXPECT_TRUE(all->partitions.all());
+  EXPECT_FALSE(all->redirect_foreign);
+  auto half =
+      ReadPartitions("0-127", "redirect", "128-255=https://b.example,0-9=https://a.example");
+  ASSERT_TRUE(half) << half.error().message;
+  EXPECT_EQ(half->partitions.Format(), "0-127");
+  EXPECT_TRUE(half->redirect_foreign);
+  EXPECT_EQ(half->partition_urls.Of(200), "https://b.example");
+}
+
+TEST(NodeOptions, PartitionsThatLeaveSomebodyInSilenceAreRefused) {
+  const struct {
+    std::string partitions, foreign, urls, message;
+  } kCases[] = {
+      {"0-256", "refuse", "",
+       "option partitions: a list of partitions is numbers and ascending ranges from 0 to 255 as "
+       "in 0-63,128"},
+      {"0-127", "redirect", "",
+       "option partition-urls: it goes with --foreign-partition redirect, and that needs it"},
+      {"0-127", "refuse", "128-255=https://b.example",
+       "option partition-urls: it goes with --foreign-partition redirect, and that needs it"},
+      {"0-127", "redirect", "128-254=https://b.example",
+       "option partition-urls: partition 255 is neither served here nor listed"},
+      {"0-127", "redirect", "128-255=ftp://b.example",
+       "option partition-urls: \"ftp://b.example\" is not http:// or https://HOST[:PORT]"},
+  };
+  for (const auto& one : kCases) {
+    auto config = ReadPartitions(one.partitions, one.foreign, one.urls);
+    ASSERT_FALSE(config) << one.message;
+    EXPECT_EQ(config.error().message, one.message);
+  }
+}
+
 }  // namespace
 }  // namespace galaxy::push

@@ -35,6 +35,8 @@ enum class Code : uint8_t {
   kSlowConsumer,
   kTooMany,
   kStale,
+  kWrongPartition,
+  kRedirected,
   kBadRequest,
   kTokenExpired,
   kSessionRevoked,

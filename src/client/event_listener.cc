@@ -14,6 +14,18 @@
 namespace galaxy::push {
 namespace {
 
+// Whoever has not said which servers are trusted trusts those that the system does.
+Status NeedTls(ListenerOptions& options) {
+  for (auto [source, protocol] :
+       {std::pair(&options.tls, "http/1.1"), std::pair(&options.tls_http2, "h2")}) {
+    if (*source) continue;
+    Result<TlsSource> tls = TlsOfTheSystem({protocol});
+    if (!tls) return std::unexpected(tls.error());
+    *source = std::move(*tls);
+  }
+  return {};
+}
+
 //   Fetching keys ──▶ Connecting ──▶ Open ──▶ Waiting ──▶ Connecting …
 //                                     │ ▲
 //                        unknown kid  ▼ │ keys
@@ -24,7 +36,7 @@ class ListenerImpl final : public EventListener, ListenerTransportHandler {
                TokenSource token, EventListenerHandler& handler)
       : loop_(loop),
         options_(std::move(options)),
-        url_(std::move(url)),
+        redirects_(std::move(url)),
         key_source_(std::move(keys)),
         token_source_(std::move(token)),
         handler_(handler),
@@ -40,11 +52,12 @@ class ListenerImpl final : public EventListener, ListenerTransportHandler {
     if (refused_token_ == *token) return EndFor(refusal_);
     token_ = std::move(*token);
     refused_token_.clear();
-    handler_.OnState("connecting", url_.address.ToString());
+    const ServerUrl& place = redirects_.place();
+    handler_.OnState("connecting", place.address.ToString());
     session_.BeginConnection();
     bool http2 = NeedsHttp2(options_.transport);
     transport_ = ListenerTransport::Connect(loop_, options_.transport,
-                                            {.url = url_,
+                                            {.url = place,
                                              .tls = http2 ? options_.tls_http2 : options_.tls,
                                              .token = token_,
                                              .cursor = session_.cursor(),
@@ -119,6 +132,7 @@ class ListenerImpl final : public EventListener, ListenerTransportHandler {
 
   void OnAdmitted() {
     backoff_.Reset();
+    redirects_.OnWelcome();
     handler_.OnState("connected", session_.welcome()->resume);
     WatchSilence();  // with the heartbeat that the welcome named
     ScheduleRefresh();
@@ -158,6 +172,7 @@ class ListenerImpl final : public EventListener, ListenerTransportHandler {
   void OnConnectionEnd(const ConnectionEnd& end) {
     if (ended_ || !transport_) return;
     Drop();
+    if (redirects_.OnEnd(end)) return Move(end);
     if (end.verdict == Verdict::kNever) return EndFor({end.verdict, end.code, end.reason});
     uint64_t wait_ms = WaitFor(end);
     if (end.verdict == Verdict::kReauthenticate) {
@@ -168,6 +183,15 @@ class ListenerImpl final : public EventListener, ListenerTransportHandler {
     handler_.OnState("waiting", std::to_string(wait_ms) + " ms, after code " +
                                     std::to_string(end.code) + " " + end.reason);
     retry_ = loop_.RunAfter(wait_ms, [this] { Connect(); });
+  }
+  // To another gateway, which serves this user. Over TLS also when our own URL is not.
+  void Move(const ConnectionEnd& end) {
+    if (redirects_.place().tls()) {
+      if (Status ok = NeedTls(options_); !ok)
+        return EndFor({Verdict::kNone, 0, ok.error().message});
+    }
+    handler_.OnState("redirected", end.redirect);
+    retry_ = loop_.RunAfter(0, [this] { Connect(); });
   }
   uint64_t WaitFor(const ConnectionEnd& end) {
     uint64_t jitter_ms = backoff_.Next();
@@ -188,7 +212,7 @@ class ListenerImpl final : public EventListener, ListenerTransportHandler {
 
   Loop& loop_;
   ListenerOptions options_;
-  ServerUrl url_;
+  Redirects redirects_;
   std::unique_ptr<TextSource> key_source_;
   TokenSource token_source_;
   EventListenerHandler& handler_;
@@ -217,12 +241,8 @@ Result<std::unique_ptr<EventListener>> EventListener::Start(Loop& loop, Listener
   Result<ServerUrl> url = ServerUrl::Parse(options.url);
   if (!url) return std::unexpected(url.error());
   if (url->target == "/") url->target = "/v1/events";
-  for (auto [source, protocol] :
-       {std::pair(&options.tls, "http/1.1"), std::pair(&options.tls_http2, "h2")}) {
-    if (!url->tls() || *source) continue;
-    Result<TlsSource> tls = TlsOfTheSystem({protocol});
-    if (!tls) return std::unexpected(tls.error());
-    *source = std::move(*tls);
+  if (url->tls()) {
+    if (Status ok = NeedTls(options); !ok) return std::unexpected(ok.error());
   }
   std::string place = options.jwks;
   if (place.empty())

@@ -70,6 +70,7 @@ Result<ReceivedFrame> ReadBye(Reader reader) {
   reader.Take("reason", frame.reason);
   reader.Take("verdict", frame.verdict);
   reader.Take("retry_after_ms", frame.retry_after_ms);
+  reader.Take("url", frame.url);
   return reader.Done(std::move(frame));
 }
 

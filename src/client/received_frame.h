@@ -46,6 +46,7 @@ struct ReceivedFrame {
     std::string reason;
     std::string verdict;
     uint64_t retry_after_ms = 0;
+    std::string url;  // with code 4307: where to come instead
   };
   // A frame that a newer gateway added: passed over.
   struct Unknown {

@@ -49,7 +49,7 @@ Result<ReceivedFrame> ReceivedFrame::ParseProto(std::string_view bytes) {
       return ReceivedFrame{Refreshed{frame.refreshed().token_expires_ms()}};
     case pb::Frame::kBye:
       return ReceivedFrame{Bye{frame.bye().code(), frame.bye().reason(), frame.bye().verdict(),
-                               frame.bye().retry_after_ms()}};
+                               frame.bye().retry_after_ms(), frame.bye().url()}};
     case pb::Frame::FRAME_NOT_SET:
       break;
   }

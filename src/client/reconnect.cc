@@ -37,13 +37,14 @@ uint64_t RetryAfterMs(const Headers& headers) {
 }  // namespace
 
 ConnectionEnd EndOfBye(const ReceivedFrame::Bye& bye) {
-  return {VerdictOf(bye.verdict, bye.code), bye.code, bye.reason, bye.retry_after_ms};
+  return {VerdictOf(bye.verdict, bye.code), bye.code, bye.reason, bye.retry_after_ms, bye.url};
 }
 
 ConnectionEnd EndOfClose(uint16_t code, std::string_view reason) {
   bool not_as_you_are = code >= 4500 && code <= 4999;
-  return {not_as_you_are ? Verdict::kReauthenticate : Verdict::kResume, code, std::string(reason),
-          0};
+  return {.verdict = not_as_you_are ? Verdict::kReauthenticate : Verdict::kResume,
+          .code = code,
+          .reason = std::string(reason)};
 }
 
 ConnectionEnd EndOfRefusal(const ResponseHead& head, std::string_view body) {
@@ -53,7 +54,8 @@ ConnectionEnd EndOfRefusal(const ResponseHead& head, std::string_view body) {
   end.retry_after_ms = RetryAfterMs(head.headers);
   if (head.status == 401) {
     end.verdict = Verdict::kReauthenticate;
-  } else if (head.status >= 400 && head.status < 500 && head.status != 408 && head.status != 429) {
+  } else if (head.status >= 400 && head.status < 500 && head.status != 408 && head.status != 421 &&
+             head.status != 429) {
     end.verdict = Verdict::kNever;
   }
   auto problem = nlohmann::json::parse(body, nullptr, false);
@@ -64,6 +66,7 @@ ConnectionEnd EndOfRefusal(const ResponseHead& head, std::string_view body) {
   };
   end.verdict = VerdictNamed(text("verdict")).value_or(end.verdict);
   if (std::string detail = text("detail"); !detail.empty()) end.reason = std::move(detail);
+  end.redirect = text("url");
   for (int i = 0; i < kCodeCount; ++i) {
     const CodeInfo& info = Describe(static_cast<Code>(i));
     bool same = info.name == text("code") && info.verdict == end.verdict;
@@ -73,7 +76,7 @@ ConnectionEnd EndOfRefusal(const ResponseHead& head, std::string_view body) {
 }
 
 ConnectionEnd EndOfStatus(const GrpcEnd& status) {
-  ConnectionEnd end{Verdict::kResume, 1006, status.message, 0};
+  ConnectionEnd end{.code = 1006, .reason = status.message};
   if (!status.from_server) return end;
   switch (status.status) {
     case GrpcStatus::kUnauthenticated:
@@ -91,7 +94,24 @@ ConnectionEnd EndOfStatus(const GrpcEnd& status) {
   end.retry_after_ms = Number(status.trailers, "push-retry-after-ms").value_or(0);
   end.verdict =
       VerdictNamed(status.trailers.Get("push-verdict").value_or("")).value_or(end.verdict);
+  end.redirect = status.trailers.Get("push-url").value_or("");
   return end;
+}
+
+bool Redirects::OnEnd(const ConnectionEnd& end) {
+  place_ = own_;
+  Result<ServerUrl> url = ServerUrl::Parse(end.redirect);
+  bool safe = url && (url->tls() || !own_.tls());
+  if (end.code != Describe(Code::kRedirected).close_code || !safe || followed_ == kRedirectsMax) {
+    followed_ = 0;
+    return false;
+  }
+  ++followed_;
+  // What is said is an http URL, whatever we speak; path and query are ours.
+  bool websocket = own_.scheme.starts_with("ws");
+  place_.scheme = std::string(websocket ? "ws" : "http") + (url->tls() ? "s" : "");
+  place_.address = url->address;
+  return true;
 }
 
 }  // namespace galaxy::push

@@ -38,7 +38,8 @@ class SseTransport final : public ListenerTransport, ResponseHandler, SseHandler
     head.query = target.url.query();
     head.scheme = target.url.tls() ? "https" : "http";
     head.authority = target.url.address.ToString();
-    head.headers = {{"accept", std::string(kSseMediaType)},
+    // The second: told where to go, not sent there.
+    head.headers = {{"accept", std::string(kSseMediaType) + ", application/problem+json"},
                     {"authorization", "Bearer " + target.token}};
     if (!target.cursor.empty()) head.headers.Add("last-event-id", target.cursor);
     return head;

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "auth/issuers_file.h"
+#include "event/partition.h"
+#include "gateway/partition_urls.h"
 #include "net/address.h"
 #include "net/connection.h"
 #include "net/ip_address.h"
@@ -95,6 +97,11 @@ struct GatewayConfig {
   uint64_t queue_age_max_ms = 10'000;                // 7.6
   uint64_t replay_chunk_bytes = 64u << 10;           // 7.6: how far a replay runs ahead
   uint32_t batch_size = 64;                          // events under one signature, 1-256
+
+  // --- partitions
+  PartitionSet partitions;        // 4.11, 7.7: whose users are served
+  bool redirect_foreign = false;  // 7.7: foreign-partition = redirect
+  PartitionUrls partition_urls;   // of all others, with redirect
 
   // --- limits of clients (10.4)
   AdmissionLimits client_limits;

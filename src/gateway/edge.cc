@@ -38,10 +38,6 @@ uint32_t RetrySeconds(uint64_t ms) { return static_cast<uint32_t>((ms + 999) / 1
 
 }  // namespace
 
-Farewell FarewellOf(const Error& error, uint64_t retry_after_ms) {
-  return {.code = error.code, .reason = error.message, .retry_after_ms = retry_after_ms};
-}
-
 Edge::Edge(Loop& loop, const GatewayConfig& config, Shard& shard, const GatewayKeys& keys,
            TokenGate& gate)
     : loop_(loop),
@@ -148,7 +144,7 @@ void Edge::ServeStream(Exchange& exchange, ClientPlace place, const ClientIdenti
   std::string cursor = ReadCursor(exchange.request());
   auto stream = std::make_unique<SseSession>(*this, exchange, std::move(place));
   auto admitted = shard_.Admit(stream->session(), who, cursor);
-  if (!admitted) return RefuseStream(exchange, admitted.error());
+  if (!admitted) return RefuseStream(exchange, admitted.error(), who.user_id);
   ResponseHead head;
   head.headers = {{"content-type", std::string(kSseMediaType)},
                   {"cache-control", "no-store"},
@@ -168,11 +164,36 @@ void Edge::Refuse(Exchange& exchange, const Error& error) {
   exchange.Respond(std::move(problem.head), std::move(problem.body));
 }
 
-// An EventSource stops for good on an error status, so "come back" is a good answer that ends.
-void Edge::RefuseStream(Exchange& exchange, const Error& error) {
-  if (Describe(error.code).verdict != Verdict::kResume) return Refuse(exchange, error);
+Farewell Edge::FarewellOf(const Error& error, std::string_view user) const {
+  Farewell bye{.code = error.code, .reason = error.message, .retry_after_ms = RetryMs(error.code)};
+  if (error.code == Code::kRedirected) bye.url = config_.partition_urls.Of(PartitionOf(user));
+  return bye;
+}
+
+// 7.7. Who reads problems does not want to be taken there: fetch() of a browser follows without the
+// token and without a word. The answer is 421 then, and says where.
+void Edge::Redirect(Exchange& exchange, const Error& error, const std::string& url) {
   Count(error);
-  Farewell bye = FarewellOf(error, RetryMs(error.code));
+  const RequestHead& request = exchange.request();
+  bool told = AcceptsProblem(request.headers);
+  ProblemResponse problem = Problem(error, {}, told ? 421 : 0, url);
+  if (!told) {
+    std::string target = url + request.path;
+    if (!request.query.empty()) target += "?" + request.query;
+    problem.head.headers.Add("location", target);
+  }
+  AddCors(request, config_.allowed_origins, problem.head.headers);
+  exchange.Respond(std::move(problem.head), std::move(problem.body));
+}
+
+// An EventSource stops for good on an error status, so "come back" is a good answer that ends. Not
+// so with another partition (421): to come back the same way would be in vain.
+void Edge::RefuseStream(Exchange& exchange, const Error& error, std::string_view user) {
+  bool come_back = Describe(error.code).verdict == Verdict::kResume;
+  if (!come_back || error.code == Code::kWrongPartition) return Refuse(exchange, error);
+  Farewell bye = FarewellOf(error, user);
+  if (error.code == Code::kRedirected) return Redirect(exchange, error, bye.url);
+  Count(error);
   std::string body;
   AppendSseRetry(body, bye.retry_after_ms);
   AppendFrame(body, Encoding::kSse, "", bye);

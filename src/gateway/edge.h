@@ -81,6 +81,8 @@ class Edge final : public RequestHandler {
   uint64_t DrainMs(Code code) const;
   // When somebody who is refused with that code may come back.
   uint64_t RetryMs(Code code) const;
+  // The refusal as a client is told of it, and with kRedirected where `user` is served.
+  Farewell FarewellOf(const Error& error, std::string_view user = {}) const;
 
   Loop& loop() { return loop_; }
   const GatewayConfig& config() const { return config_; }
@@ -101,7 +103,8 @@ class Edge final : public RequestHandler {
   void OpenWebSocket(Exchange& exchange, Result<ClientPlace> place);
   void OpenStream(Exchange& exchange, Result<ClientPlace> place);
   void ServeStream(Exchange& exchange, ClientPlace place, const ClientIdentity& who);
-  void RefuseStream(Exchange& exchange, const Error& error);
+  void RefuseStream(Exchange& exchange, const Error& error, std::string_view user = {});
+  void Redirect(Exchange& exchange, const Error& error, const std::string& url);
 
   Loop& loop_;
   const GatewayConfig& config_;
@@ -119,8 +122,5 @@ class Edge final : public RequestHandler {
   std::vector<std::unique_ptr<WebSocketSession>> leaving_;
   Timer reaper_;  // destroys them once the stack is unwound
 };
-
-// The refusal as a client is told of it.
-Farewell FarewellOf(const Error& error, uint64_t retry_after_ms);
 
 }  // namespace galaxy::push

@@ -277,6 +277,7 @@ class SseEdgeClient final : public RequestEdgeClient, SseHandler {
       bye.set_code(info.close_code);
       bye.set_verdict(Member("verdict"));
       bye.set_reason(Member("detail"));
+      bye.set_url(Member("url"));
       return bye;
     }
     return {};
@@ -338,6 +339,7 @@ class GrpcEdgeClient final : public RequestEdgeClient {
     bye.set_verdict(text("push-verdict"));
     bye.set_retry_after_ms(static_cast<uint32_t>(std::stoul("0" + text("push-retry-after-ms"))));
     bye.set_reason(DecodeGrpcMessage(text("grpc-message")));
+    bye.set_url(text("push-url"));
     if (const gateway::v1::Bye* told = LastBye()) {
       EXPECT_EQ(told->SerializeAsString(), bye.SerializeAsString()) << "the status says the same";
     }
@@ -353,6 +355,8 @@ class GrpcEdgeClient final : public RequestEdgeClient {
   static std::string StatusOf(uint32_t code) {
     switch (code) {
       case 1001:
+      case 4307:
+      case 4421:
       case 4453:
         return "14";
       case 4408:

@@ -348,6 +348,38 @@ TEST_P(EdgeContract, RevokedAmidAFrameGetsNoByteOfAnother) {  // semantics.md 8.
   EXPECT_NE(client->told().back().name, "bye");
 }
 
+// semantics.md 7.7
+TEST_P(EdgeContract, AUserOfAForeignPartitionIsRefusedAndToldSo) {
+  config.partitions = *PartitionSet::Parse(std::to_string(PartitionOf("u")), "");
+  StartReady();
+  auto ours = Welcome("s1");
+  auto foreign = Connect(Token("somebody", "s1"));
+  gateway::v1::Bye bye = Ending(*foreign);
+  EXPECT_EQ(bye.code(), 4421u);
+  EXPECT_EQ(bye.verdict(), "resume");
+  EXPECT_EQ(bye.reason(), "the user is in partition " + std::to_string(PartitionOf("somebody")) +
+                              ", this gateway serves " + config.partitions.Format());
+  EXPECT_EQ(bye.url(), "");
+  EXPECT_EQ(Metric("galaxy_push_edge_refused_total", "wrong_partition"), 1);
+  EXPECT_FALSE(ours->ended());
+}
+
+// semantics.md 7.7
+TEST_P(EdgeContract, AUserOfAForeignPartitionIsToldWhereToCome) {
+  config.partitions = *PartitionSet::Parse(std::to_string(PartitionOf("u")), "");
+  config.redirect_foreign = true;
+  std::string theirs = std::to_string(PartitionOf("somebody"));
+  config.partition_urls = *PartitionUrls::Parse(theirs + "=https://b.example", "");
+  StartReady();
+  auto foreign = Connect(Token("somebody", "s1"));
+  gateway::v1::Bye bye = Ending(*foreign);
+  EXPECT_EQ(bye.code(), 4307u);
+  EXPECT_EQ(bye.verdict(), "resume");
+  EXPECT_EQ(bye.url(), "https://b.example");
+  EXPECT_EQ(Metric("galaxy_push_edge_refused_total", "redirected"), 1);
+  Welcome("s1");
+}
+
 // --- what only some transports have
 
 // semantics.md 7.6, 8.2: trailers pass flow control.

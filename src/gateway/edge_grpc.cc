@@ -41,6 +41,7 @@ Metadata ByeTrailers(const Farewell& bye) {
   if (info.verdict == Verdict::kResume) {
     trailers.Add("push-retry-after-ms", std::to_string(bye.retry_after_ms));
   }
+  if (!bye.url.empty()) trailers.Add("push-url", bye.url);
   return trailers;
 }
 
@@ -80,7 +81,9 @@ void GrpcSession::SignIn(std::string_view message) {
 
 void GrpcSession::Admit(const Result<ClientIdentity>& who, std::string_view cursor) {
   if (!who) return Refuse(who.error());
-  if (Status ok = edge_.shard().Admit(session_, *who, cursor); !ok) return Refuse(ok.error());
+  if (Status ok = edge_.shard().Admit(session_, *who, cursor); !ok) {
+    return Refuse(ok.error(), who->user_id);
+  }
   call_.WriteFrom(this);
 }
 
@@ -89,10 +92,10 @@ void GrpcSession::OnHalfClose() {
   Refuse({Code::kBadRequest, "the request message is missing", ""});
 }
 
-void GrpcSession::Refuse(const Error& error) {
+void GrpcSession::Refuse(const Error& error, std::string_view user) {
   if (bye_) return;
   edge_.Count(error);
-  Farewell bye = FarewellOf(error, edge_.RetryMs(error.code));
+  Farewell bye = edge_.FarewellOf(error, user);
   if (session_.user() != nullptr) return edge_.shard().Close(session_, std::move(bye));
   Finish(bye);
 }

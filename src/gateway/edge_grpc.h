@@ -64,7 +64,7 @@ class GrpcSession final : public GrpcCallHandler, public BodySource, public Sess
 
   void SignIn(std::string_view message);
   void Admit(const Result<ClientIdentity>& who, std::string_view cursor);
-  void Refuse(const Error& error);
+  void Refuse(const Error& error, std::string_view user = {});
   void Finish(const Farewell& bye);
 
   Edge& edge_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <span>
 
 #include "gateway/origin.h"
 #include "http/text.h"
@@ -22,17 +23,34 @@ std::string_view Trim(std::string_view text) {
   return text;
 }
 
-// One element of Accept: its media range, unless its weight is zero.
-bool TakesEventStream(std::string_view element) {
+// Whether an element of Accept has one of those media ranges, and a weight that is not zero.
+bool TakesOneOf(std::string_view element, std::span<const std::string_view> ranges) {
   size_t semicolon = element.find(';');
   std::string_view range = Trim(element.substr(0, semicolon));
-  if (!EqualsNoCase(range, "text/event-stream") && range != "*/*" && !EqualsNoCase(range, "text/*"))
-    return false;
-  if (semicolon == std::string_view::npos) return true;
+  bool wanted = std::ranges::any_of(
+      ranges, [range](std::string_view one) { return EqualsNoCase(one, range); });
+  if (!wanted || semicolon == std::string_view::npos) return wanted;
   std::string_view parameters = element.substr(semicolon);
   size_t weight = parameters.find("q=0");
   return weight == std::string_view::npos ||
          parameters.find_first_of("123456789", weight) != std::string_view::npos;
+}
+
+enum class Accept : uint8_t { kNoField, kNo, kYes };
+
+Accept Accepts(const Headers& headers, std::span<const std::string_view> ranges) {
+  Accept found = Accept::kNoField;
+  for (const HeaderField& field : headers.fields()) {
+    if (field.name != "accept") continue;
+    found = Accept::kNo;
+    std::string_view rest = field.value;
+    while (!rest.empty()) {
+      size_t comma = rest.find(',');
+      if (TakesOneOf(rest.substr(0, comma), ranges)) return Accept::kYes;
+      rest.remove_prefix(comma == std::string_view::npos ? rest.size() : comma + 1);
+    }
+  }
+  return found;
 }
 
 }  // namespace
@@ -83,18 +101,13 @@ std::string_view WhyNoToken(const EventsRequest& request) {
 }
 
 bool AcceptsEventStream(const Headers& headers) {
-  bool any = false;
-  for (const HeaderField& field : headers.fields()) {
-    if (field.name != "accept") continue;
-    any = true;
-    std::string_view rest = field.value;
-    while (!rest.empty()) {
-      size_t comma = rest.find(',');
-      if (TakesEventStream(rest.substr(0, comma))) return true;
-      rest.remove_prefix(comma == std::string_view::npos ? rest.size() : comma + 1);
-    }
-  }
-  return !any;
+  constexpr std::string_view kRanges[] = {"text/event-stream", "text/*", "*/*"};
+  return Accepts(headers, kRanges) != Accept::kNo;
+}
+
+bool AcceptsProblem(const Headers& headers) {
+  constexpr std::string_view kRanges[] = {"application/problem+json"};
+  return Accepts(headers, kRanges) == Accept::kYes;
 }
 
 }  // namespace galaxy::push

@@ -43,5 +43,7 @@ Result<std::optional<std::string>> ReadBearer(const Headers& headers);
 // Whether Accept takes text/event-stream (RFC 9110 12.5.1), also by a wildcard; without the field
 // anything is taken.
 bool AcceptsEventStream(const Headers& headers);
+// Whether Accept names application/problem+json; wildcards do not count.
+bool AcceptsProblem(const Headers& headers);
 
 }  // namespace galaxy::push

@@ -43,13 +43,13 @@ void WebSocketSession::SignIn(const Result<ClientIdentity>& who, std::string_vie
   if (!who) return Refuse(who.error());
   state_ = State::kOpen;
   auto admitted = edge_.shard().Admit(session_, *who, cursor);
-  if (!admitted) return Refuse(admitted.error());
+  if (!admitted) return Refuse(admitted.error(), who->user_id);
   cursor_.reset();
 }
 
-void WebSocketSession::Refuse(const Error& error) {
+void WebSocketSession::Refuse(const Error& error, std::string_view user) {
   edge_.Count(error);
-  Farewell bye = FarewellOf(error, edge_.RetryMs(error.code));
+  Farewell bye = edge_.FarewellOf(error, user);
   if (session_.user() != nullptr) return edge_.shard().Close(session_, std::move(bye));
   session_.PushFrame(bye);
   End(bye);

@@ -60,7 +60,8 @@ class WebSocketSession final : public SessionTransport,
   void Hello(std::string token, std::string cursor);
   void SignIn(const Result<ClientIdentity>& who, std::string_view cursor);
   void Refresh(std::string token);
-  void Refuse(const Error& error);
+  // `user`: whom the token names, where that is known.
+  void Refuse(const Error& error, std::string_view user = {});
   void BeginClosing(uint16_t code, std::string_view reason, uint64_t drain_ms);
   void FinishIfWritten();
   void Tear();

@@ -64,6 +64,9 @@ FeedRequest Feed::Connect(uint64_t wall_ms, uint64_t mono_ms) {
     uint64_t since = wall_ms - std::min(wall_ms, config_.window_ms);
     request.metadata.Add("push-since", std::to_string(since));
   }
+  if (!config_.partitions.all()) {
+    request.metadata.Add("push-partitions", config_.partitions.Format());
+  }
   request.cursor = received_.Text();
   // 9.1. Also when a stream broke off amid the retained invalidations that a gap had begun with.
   if (!revoked_complete_ || retained_due_) request.metadata.Add("push-invalidations", "all");
@@ -112,8 +115,10 @@ FeedOpening Feed::OpenOurs(const Metadata& metadata, std::string_view resume) {
   if (opening.ring != FeedOpening::Ring::kKeep) appended_ = start_;
   // Without canaries nothing announces that a quiet stream is complete (4.1).
   canary_ms_ = Number(metadata, "push-canary-ms");
-  if (canary_ms_ == 0 && (!head_ || !start_ || *head_ <= *start_)) {
-    opening.quiet_wait = !vouched_ || retained_due_;
+  // Nor may it ever reach a head that is of other partitions.
+  bool reaches_head = config_.partitions.all() && head_ && start_ && *head_ > *start_;
+  if (canary_ms_ == 0 && !reaches_head) {
+    opening.quiet_wait = !vouched_ || retained_due_ || !config_.partitions.all();
     opening.caught_up = !opening.quiet_wait;
   }
   return opening;
@@ -224,7 +229,8 @@ void Feed::Process(const Place& place) {
 
 bool Feed::OnQuiet() {
   if (!streaming_ || foreign_ || !catching_up_) return false;
-  if (head_ && start_ && *head_ > *start_ && (!last_ || *last_ < *head_)) return false;
+  bool reaches_head = config_.partitions.all() && head_ && start_ && *head_ > *start_;
+  if (reaches_head && (!last_ || *last_ < *head_)) return false;
   PassBarrier();
   return true;
 }

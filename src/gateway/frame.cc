@@ -73,6 +73,7 @@ std::string Json(const Farewell& bye) {
   writer.Number("code", info.close_code).Text("reason", bye.reason_text());
   if (info.verdict != Verdict::kNone) writer.Text("verdict", VerdictName(info.verdict));
   if (info.verdict == Verdict::kResume) writer.Number("retry_after_ms", bye.retry_after_ms);
+  if (!bye.url.empty()) writer.Text("url", bye.url);
   return writer.Done();
 }
 

@@ -59,6 +59,7 @@ struct Farewell {
   Code code = Code::kInternal;
   std::string reason;           // empty: the code's name
   uint64_t retry_after_ms = 0;  // with verdict resume
+  std::string url;              // where to come instead; empty: here
 
   uint16_t close_code() const { return Describe(code).close_code; }
   std::string_view reason_text() const {

@@ -51,6 +51,7 @@ void Fill(const Farewell& frame, pb::Frame& out) {
   bye.set_reason(std::string(frame.reason_text()));
   bye.set_verdict(std::string(VerdictName(info.verdict)));
   if (info.verdict == Verdict::kResume) bye.set_retry_after_ms(Millis(frame.retry_after_ms));
+  bye.set_url(frame.url);
 }
 
 }  // namespace

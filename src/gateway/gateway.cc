@@ -350,6 +350,8 @@ void Gateway::CollectMetrics(MetricList& out) const {
   gateway.Gauge("fail_open",
                 "1 when this gateway is set to serve sessions that it cannot vouch for.",
                 parts_->config.fail_open ? 1 : 0);
+  gateway.Gauge("partitions", "The partitions whose users are served here; 256: all.",
+                parts_->config.partitions.size());
   AddShardMetrics(parts_->shard, out);
   AddEdgeMetrics(parts_->edge.stats(), out);
   AddLimitMetrics(parts_->edge.limiter(), out);

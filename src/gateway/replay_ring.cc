@@ -188,8 +188,9 @@ ReplayRing::Found ReplayRing::FindOurs(std::string_view cursor, Ordinal newest) 
       [](const Record& record, uint64_t sequence) { return record.key < sequence; });
   Ordinal ordinal = first_ + static_cast<Ordinal>(at - records_.begin());
   if (ordinal > newest) return {Match::kFuture};
-  if (CursorOf(*at) != cursor) return {Match::kUnknown};
-  return {Match::kFound, ordinal};
+  if (CursorOf(*at) == cursor) return {Match::kFound, ordinal};
+  if (options_.partial && at->key != wanted->sequence) return {Match::kFound, ordinal - 1};
+  return {Match::kUnknown};
 }
 
 bool ReplayRing::Contains(std::string_view cursor) const {

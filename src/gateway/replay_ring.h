@@ -48,6 +48,9 @@ class ReplayRing {
     size_t bytes_max = 256u << 20;
     uint64_t window_ms = 5 * 60 * 1000;
     size_t segment_bytes = 1u << 20;
+    // It gets some of the log's entries only (7.7): a cursor of ours between two that it has is the
+    // place between them, and not one that was never in the log.
+    bool partial = false;
   };
 
   enum class Match : uint8_t { kFound, kEvicted, kUnknown, kFuture, kMalformed };

@@ -156,5 +156,28 @@ TEST(ReplayRing, AgreesWithAPlainModelUnderEviction) {
   }
 }
 
+// semantics.md 7.7, 1.5
+TEST(ReplayRing, OfSomePartitionsACursorBetweenTwoEntriesIsThePlaceBetweenThem) {
+  ReplayRing ring({.partial = true});
+  ring.Clear(At(100), false);
+  auto first = Append(ring, "a", At(101));
+  Append(ring, "a", At(105));
+  auto between = ring.Find(At(103), ring.newest());
+  EXPECT_EQ(between.match, ReplayRing::Match::kFound);
+  EXPECT_EQ(between.after, first);
+  EXPECT_EQ(ring.Find(At(105), ring.newest()).after, first + 1);
+  EXPECT_EQ(ring.Find(At(106), ring.newest()).match, ReplayRing::Match::kFuture);
+  EXPECT_EQ(ring.Find(At(103), first).match, ReplayRing::Match::kFuture) << "not delivered yet";
+  EXPECT_EQ(ring.Find(At(99), ring.newest()).match, ReplayRing::Match::kEvicted);
+  // The sequence of an entry with another time is of another log.
+  EXPECT_EQ(ring.Find(Cursor{105, 1}.Format(), ring.newest()).match, ReplayRing::Match::kUnknown);
+  // A ring of all partitions has every entry there is.
+  ReplayRing all({});
+  all.Clear(At(100), false);
+  Append(all, "a", At(101));
+  Append(all, "a", At(105));
+  EXPECT_EQ(all.Find(At(103), all.newest()).match, ReplayRing::Match::kUnknown);
+}
+
 }  // namespace
 }  // namespace galaxy::push

@@ -28,7 +28,9 @@ Shard::Shard(const GatewayConfig& config, Signer signer, const Clock& clock, Wor
       sweep_ms_(SweepMs(config.heartbeat_ms)),
       signer_(std::move(signer)),
       batch_(signer_),
-      ring_({.bytes_max = config.ring_bytes_max, .window_ms = config.window_ms}),
+      ring_({.bytes_max = config.ring_bytes_max,
+             .window_ms = config.window_ms,
+             .partial = !config.partitions.all()}),
       revoked_(RevokedKeepSeconds(config.session_lifetime_max_s, config.token_leeway_s)),
       swept_ms_(clock.MonoMs()),
       next_ring_expiry_ms_(clock.MonoMs() + kRingExpiryMs) {}

@@ -118,8 +118,8 @@ class Shard {
   bool admitting() const { return vouching_ || admit_anyway_; }
 
   // Lets a session in: index first, revoked set second (8.3), then the resume decision (7.4). On an
-  // error (kSessionRevoked, kUserRevoked, kStale, kTooMany) the session is as before; the message
-  // is the reason for the client.
+  // error (kSessionRevoked, kUserRevoked, kWrongPartition, kRedirected, kStale, kTooMany) the
+  // session is as before; the message is the reason for the client.
   Status Admit(ClientSession& session, const ClientIdentity& who, std::string_view cursor);
   // 8.8. An identity of another user or session is refused (kUnauthenticated) and changes nothing.
   Status Refresh(ClientSession& session, const ClientIdentity& who);
@@ -183,6 +183,7 @@ class Shard {
   };
 
   // Admission and resume (shard_admit.cc).
+  Status MayCome(const ClientIdentity& who, uint32_t began_s) const;
   void BeginResume(ClientSession& session, std::string_view cursor, bool may_wait);
   void Welcome(ClientSession& session, WelcomeResume resume, std::string_view reason);
   void RetryWaiting();

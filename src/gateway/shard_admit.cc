@@ -23,12 +23,10 @@ Status Shard::Admit(ClientSession& session, const ClientIdentity& who, std::stri
   // The order is the rule (8.3): an invalidation does it the other way round, so one of the two
   // sees the other.
   index_.Add(session, who.user_id, ring_.UserHash(who.user_id), who.session_id);
-  auto revoked = revoked_.Find(who.user_id, who.session_id, began_s);
-  if (revoked || !admitting()) {
+  if (Status may = MayCome(who, began_s); !may) {
     index_.Remove(session);
-    Code code = revoked ? revoked->code : Code::kStale;
-    ++stats_.refused[static_cast<size_t>(code)];
-    return Fail(code, revoked ? std::string(revoked->reason) : std::string());
+    ++stats_.refused[static_cast<size_t>(may.error().code)];
+    return may;
   }
   if (Status few = session.place_.AdmitUser(session.user()->hash, session.user()->connections - 1);
       !few) {
@@ -47,6 +45,20 @@ Status Shard::Admit(ClientSession& session, const ClientIdentity& who, std::stri
   return {};
 }
 
+// A revocation is known of users of every partition (4.11), and what is to be said first.
+Status Shard::MayCome(const ClientIdentity& who, uint32_t began_s) const {
+  if (auto revoked = revoked_.Find(who.user_id, who.session_id, began_s)) {
+    return Fail(revoked->code, std::string(revoked->reason));
+  }
+  if (unsigned partition = PartitionOf(who.user_id); !config_.partitions.Has(partition)) {
+    return Fail(config_.redirect_foreign ? Code::kRedirected : Code::kWrongPartition,
+                "the user is in partition " + std::to_string(partition) + ", this gateway serves " +
+                    config_.partitions.Format());
+  }
+  if (!admitting()) return Fail(Code::kStale, "");
+  return {};
+}
+
 void Shard::BeginResume(ClientSession& session, std::string_view cursor, bool may_wait) {
   if (cursor.empty()) return Welcome(session, WelcomeResume::kFresh, "");
   if (!IsCursorText(cursor)) return Welcome(session, WelcomeResume::kGap, "malformed");
@@ -57,7 +69,9 @@ void Shard::BeginResume(ClientSession& session, std::string_view cursor, bool ma
       found.match == Match::kFuture || (ring_.foreign() && found.match == Match::kUnknown);
   if (may_come && may_wait) {
     session.state_ = SessionState::kWaiting;
-    session.waiting_until_ = clock_.MonoMs() + config_.future_wait_ms;
+    // One of some partitions may hear of that place with the next canary only.
+    uint64_t wait_ms = config_.future_wait_ms * (config_.partitions.all() ? 1 : 2);
+    session.waiting_until_ = clock_.MonoMs() + wait_ms;
     session.waiting_cursor_ = std::make_unique<std::string>(cursor);
     waiting_.push_back({session.slot_, slots_[session.slot_].generation});
     return;

@@ -38,7 +38,7 @@ void AppendMember(std::string& out, std::string_view name, std::string_view valu
 
 std::string ProblemBody(const Error& error) { return ProblemBody(error, 0); }
 
-std::string ProblemBody(const Error& error, int status) {
+std::string ProblemBody(const Error& error, int status, std::string_view url) {
   const CodeInfo& info = Describe(error.code);
   std::string body = "{\"type\":\"urn:galaxy-push:problem:";
   body += info.name;
@@ -49,11 +49,13 @@ std::string ProblemBody(const Error& error, int status) {
   AppendMember(body, "code", info.name);
   AppendMember(body, "field", error.field);
   AppendMember(body, "verdict", VerdictName(info.verdict));
+  AppendMember(body, "url", url);
   body += "}\n";
   return body;
 }
 
-ProblemResponse Problem(const Error& error, std::optional<uint32_t> retry_after_s, int status) {
+ProblemResponse Problem(const Error& error, std::optional<uint32_t> retry_after_s, int status,
+                        std::string_view url) {
   const CodeInfo& info = Describe(error.code);
   ProblemResponse response;
   response.head.status = status != 0 ? status : info.http_status;
@@ -67,7 +69,7 @@ ProblemResponse Problem(const Error& error, std::optional<uint32_t> retry_after_
   if (response.head.status == 401) {
     headers.Add("www-authenticate", "Bearer error=\"invalid_token\"");
   }
-  response.body = ProblemBody(error, status);
+  response.body = ProblemBody(error, status, url);
   return response;
 }
 

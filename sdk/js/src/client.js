@@ -43,7 +43,7 @@ export class Client {
       fetch: this.fetch_(), now: this.clock_.now,
     });
     this.pipeline_ = new Pipeline(this.handlers_(), options.queueEventsMax ?? 10_000);
-    this.session_ = new Session(sessionConfig(options));
+    this.session_ = new Session({ ...sessionConfig(options), plaintext: this.url_.protocol === "http:" });
     this.stopListening_ = (options.environment ?? browserEnvironment)((signal) => this.step_({ type: signal }));
     queueMicrotask(() => this.step_({ type: "start" }));
   }
@@ -163,14 +163,14 @@ export class Client {
   }
 
   /** @param {Extract<Action, {do: "open"}>} action */
-  open_({ epoch, transport, token, cursor }) {
+  open_({ epoch, transport, place, token, cursor }) {
     /** @type {import("./transport_websocket.js").Listener} */
     const listener = {
       onFrame: (frame) => this.step_({ type: "frame", epoch, frame }),
       onBadFrame: (detail) => this.step_({ type: "bad_frame", epoch, detail }),
       onEnd: (end) => this.step_({ type: "ended", epoch, end }),
     };
-    const target = { url: this.url_, token, cursor };
+    const target = { url: place === null ? this.url_ : new URL(this.url_.pathname, place), token, cursor };
     try {
       this.connection_ = transport === "websocket"
           ? openWebSocket({ ...target, WebSocket: webSocketOf(this.options_) }, listener)

@@ -3,8 +3,10 @@
 /** @type {Record<number, {name: string, verdict: import("./types.js").Verdict}>} */
 const kCodes = {
   1001: { name: "drain", verdict: "resume" },
+  4307: { name: "redirected", verdict: "resume" },
   4408: { name: "hello_timeout", verdict: "resume" },
   4413: { name: "slow_consumer", verdict: "resume" },
+  4421: { name: "wrong_partition", verdict: "resume" },
   4429: { name: "too_many", verdict: "resume" },
   4453: { name: "stale", verdict: "resume" },
   4500: { name: "bad_request", verdict: "never" },
@@ -46,6 +48,7 @@ export function verdictOf(code, given) {
 export function codeOfStatus(status) {
   if (status === 400) return 4500;
   if (status === 401 || status === 403) return 4501;
+  if (status === 421) return 4421;
   if (status === 429) return 4429;
   return undefined;
 }

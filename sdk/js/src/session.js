@@ -21,6 +21,7 @@ import { backoffMs, refreshInMs, kHeartbeatMs, kMinRetryMs, kStableMs } from "./
  * @property {string} [reason]
  * @property {unknown} [verdict]
  * @property {number} [retry_after_ms]
+ * @property {unknown} [url] where to come instead, with code 4307
  * @property {boolean} [said] the gateway itself said so, in a bye, a close code or an HTTP answer
  */
 
@@ -40,7 +41,7 @@ import { backoffMs, refreshInMs, kHeartbeatMs, kMinRetryMs, kStableMs } from "./
  *
  * @typedef {{do: "prepare", epoch: number, why: import("./types.js").TokenReason, token?: string | null}
  *   | {do: "refresh_token", epoch: number}
- *   | {do: "open", epoch: number, transport: import("./types.js").TransportName, token: string | null, cursor: string}
+ *   | {do: "open", epoch: number, transport: import("./types.js").TransportName, place: string | null, token: string | null, cursor: string}
  *   | {do: "send", frame: object}
  *   | {do: "disconnect"}
  *   | {do: "timer", name: TimerName, ms: number}
@@ -52,6 +53,8 @@ import { backoffMs, refreshInMs, kHeartbeatMs, kMinRetryMs, kStableMs } from "./
 
 const kWebSocketFailuresMax = 2;
 const kSkewReportedMs = 60_000;
+const kRedirectsMax = 3;  // in a row
+const kRedirected = 4307;
 
 export class Session {
   /**
@@ -61,6 +64,7 @@ export class Session {
    * @param {number} config.backoff_max_ms
    * @param {number} config.connect_timeout_ms
    * @param {boolean} config.trust_offset
+   * @param {boolean} [config.plaintext] our own URL is http: a gateway may name another such
    * @param {() => number} config.random
    */
   constructor(config) {
@@ -73,6 +77,9 @@ export class Session {
     this.attempt_ = 0;
     this.transport_at_ = 0;
     this.unopened_ = 0;          // attempts in a row over WebSocket that brought no frame
+    /** @type {string | null} the origin that a gateway has named; null: our own URL */
+    this.place_ = null;
+    this.redirects_ = 0;         // in a row, without a welcome
     this.offline_ = false;
     this.tried_ms_ = -Infinity;
     this.not_before_ms_ = 0;     // the gateway asked for no connect before this, whatever wakes us
@@ -163,7 +170,7 @@ export class Session {
     this.presented_ = cursor;
     this.claims_ = tokenClaims(token);
     this.do_({ do: "timer", name: "welcome", ms: this.config_.connect_timeout_ms });
-    this.do_({ do: "open", epoch: this.epoch_, transport: this.transport, token, cursor });
+    this.do_({ do: "open", epoch: this.epoch_, transport: this.transport, place: this.place_, token, cursor });
   }
 
   /** @param {string} reason */
@@ -195,6 +202,7 @@ export class Session {
     if (wrong) return this.finish_("stopped", { reason: wrong, verdict: "never" });
     this.phase_ = "open";
     this.unopened_ = 0;
+    this.redirects_ = 0;
     this.welcome_ms_ = this.now_ms_;
     this.last_end_ = {};
     this.heartbeat_ms_ = Number(welcome.heartbeat_ms) || kHeartbeatMs;
@@ -273,6 +281,7 @@ export class Session {
     if (this.phase_ === "open" && this.now_ms_ - this.welcome_ms_ >= kStableMs) this.attempt_ = 0;
     this.chooseTransport_(this.phase_ === "open" || end.said === true);
     this.disconnect_();
+    if (this.redirected_(end)) return;
     const verdict = verdictOf(end.code, end.verdict);
     this.last_end_ = { code: end.code, code_name: end.code_name ?? codeName(end.code), reason: end.reason, verdict };
     if (verdict === "never") return this.finish_("stopped", this.last_end_);
@@ -280,6 +289,29 @@ export class Session {
     if (verdict === "resume" || this.attempt_ > 0 || again_ms > 0) return this.wait_(again_ms, this.last_end_);
     this.attempt_ = 1;
     this.prepare_("reauthenticate");
+  }
+
+  /**
+   * Another gateway serves our user, and this one says which. It was shown our token, and so is the one that it names:
+   * never over a line that is less safe than ours. Any other end leads back to our own URL.
+   * @param {End} end
+   * @returns {boolean} whether we are on our way there
+   */
+  redirected_({ code, url, reason }) {
+    this.place_ = null;
+    if (code !== kRedirected) return false;
+    const place = originOf(url, this.config_.plaintext === true);
+    if (place === null || this.redirects_ >= kRedirectsMax) {
+      const why = place === null ? `not a place to go: ${url}` : `more than ${kRedirectsMax} in a row`;
+      this.do_({ do: "problem", problem: { code: "bad_redirect", detail: why } });
+      this.redirects_ = 0;
+      return false;
+    }
+    this.redirects_++;
+    this.place_ = place;
+    this.last_end_ = { code, code_name: codeName(code), reason, verdict: "resume" };
+    this.prepare_("connect");
+    return true;
   }
 
   /** @param {boolean} heard whether the gateway spoke to us on this connection */
@@ -449,8 +481,21 @@ export class Session {
  * @param {any} bye
  * @returns {End}
  */
-function byeEnd({ code, reason, verdict, retry_after_ms }) {
-  return { code: Number(code) || undefined, reason: String(reason ?? ""), verdict, retry_after_ms, said: true };
+function byeEnd({ code, reason, verdict, retry_after_ms, url }) {
+  return { code: Number(code) || undefined, reason: String(reason ?? ""), verdict, retry_after_ms, url, said: true };
+}
+
+/**
+ * @param {unknown} url
+ * @param {boolean} plaintext whether http will do
+ */
+function originOf(url, plaintext) {
+  try {
+    const { protocol, origin } = new URL(String(url));
+    return protocol === "https:" || (plaintext && protocol === "http:") ? origin : null;
+  } catch {
+    return null;
+  }
 }
 
 /**

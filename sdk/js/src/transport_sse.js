@@ -35,7 +35,7 @@ export function openSse(target, listener) {
  */
 async function run({ url, token, cursor, fetch }, signal, listener) {
   /** @type {Record<string, string>} */
-  const headers = { accept: "text/event-stream" };
+  const headers = { accept: "text/event-stream, application/problem+json" };  // told where to go, not taken there
   if (token !== null) headers.authorization = `Bearer ${token}`;
   if (cursor !== "") headers["last-event-id"] = cursor;
   const credentials = token === null ? "include" : "omit";
@@ -81,6 +81,7 @@ async function refusal(response) {
     code_name: typeof problem?.code === "string" ? problem.code : codeName(code),
     reason: problem?.detail || problem?.title || `HTTP ${response.status}`,
     verdict: problem?.verdict,
+    url: problem?.url,
     retry_after_ms: retry_s > 0 ? retry_s * 1000 : undefined,
   };
 }

@@ -64,7 +64,7 @@
  * Something the application should know and the connection survives.
  * @typedef {object} Problem
  * @property {"clock_skew" | "handler_failed" | "token_failed" | "keys_unavailable" | "cursor_store_failed" | "bad_frame"
- *   | "unsupported" | "refused"} code
+ *   | "bad_redirect" | "unsupported" | "refused"} code
  * @property {string} detail
  * @property {unknown} [cause]
  * @property {number} [offset_ms] with clock_skew: the server's clock less this device's

@@ -86,6 +86,7 @@ const kEnds = [
   [{ code: 4408 }, "resume", "waiting"],
   [{ code: 4413 }, "resume", "waiting"],
   [{ code: 4429 }, "resume", "waiting"],
+  [{ code: 4421 }, "resume", "waiting"],
   [{ code: 4453 }, "resume", "waiting"],
   [{ code: 4500 }, "never", "stopped"],
   [{ code: 4501 }, "reauthenticate", "connecting"],
@@ -105,6 +106,58 @@ for (const [end, verdict, name] of kEnds)
     assert.ok(b.action("disconnect"));
     assert.equal(b.action("prepare")?.why, name === "connecting" ? "reauthenticate" : undefined);
   });
+
+const kRedirect = { bye: { code: 4307, reason: "elsewhere", verdict: "resume", retry_after_ms: 1_000, url: "https://b.example:8443" } };
+
+test("who is redirected goes there at once, with the same cursor, and by its own URL after the next end (7.7)", () => {
+  const b = bench().step({ type: "start" }).prepared("opaque", "c-1");
+  assert.equal(b.action("open").place, null);
+  b.frame(kRedirect);
+  assert.deepEqual([b.state.name, b.state.code_name], ["connecting", "redirected"]);
+  assert.equal(b.action("prepare").why, "connect");
+  b.prepared("opaque", "c-1");
+  assert.deepEqual([b.action("open").place, b.action("open").cursor], ["https://b.example:8443", "c-1"]);
+  b.welcome({ resume: "resumed" }).frame({ bye: { code: 1001, verdict: "resume" } }).fire("retry").prepared();
+  assert.equal(b.action("open").place, null);
+});
+
+test("a place that does not answer is left for our own URL (7.7)", () => {
+  const b = bench().step({ type: "start" }).prepared().frame(kRedirect).prepared().ended({ reason: "refused" });
+  assert.equal(b.state.name, "waiting");
+  assert.equal(b.fire("retry").prepared().action("open").place, null);
+});
+
+test("an SSE refusal redirects as a bye does (7.7)", () => {
+  const b = bench({ transports: ["sse"] }).step({ type: "start" }).prepared();
+  b.ended({ code: 4307, said: true, verdict: "resume", url: "https://b.example" });
+  assert.equal(b.prepared().action("open").place, "https://b.example");
+});
+
+test("three redirects in a row are followed, the fourth waits and begins at our own URL (7.7)", () => {
+  const b = bench().step({ type: "start" }).prepared();
+  for (let i = 0; i < 3; i++) {
+    b.frame(kRedirect).prepared();
+    assert.equal(b.action("open").place, "https://b.example:8443");
+  }
+  b.frame(kRedirect);
+  assert.deepEqual([b.state.name, b.problems.at(-1).code], ["waiting", "bad_redirect"]);
+  assert.equal(b.fire("retry").prepared().action("open").place, null);
+  // A welcome between them begins the count anew.
+  const c = bench().step({ type: "start" }).prepared();
+  for (let i = 0; i < 10; i++) c.frame(kRedirect).prepared().welcome().frame(kRedirect).prepared().welcome().ended().fire("retry").prepared();
+  assert.deepEqual(c.problems, []);
+});
+
+test("a token never goes to a place that is less safe than ours, or is none (7.7)", () => {
+  for (const url of ["http://b.example", "ftp://b.example", "javascript:alert(1)", "", undefined, 7]) {
+    const b = bench().step({ type: "start" }).prepared().frame({ bye: { ...kRedirect.bye, url } });
+    assert.deepEqual([b.state.name, b.problems.at(-1).code], ["waiting", "bad_redirect"], String(url));
+    assert.equal(b.fire("retry").prepared().action("open").place, null);
+  }
+  const plain = bench({ plaintext: true }).step({ type: "start" }).prepared();
+  plain.frame({ bye: { ...kRedirect.bye, url: "http://127.0.0.1:8080/x" } }).prepared();
+  assert.equal(plain.action("open").place, "http://127.0.0.1:8080");
+});
 
 test("never is for good: nothing wakes a stopped session", () => {
   const b = bench().open().frame({ bye: { code: 4503, reason: "stolen", verdict: "never" } });

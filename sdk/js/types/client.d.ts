@@ -56,7 +56,7 @@ export class Client {
     /** @param {number} epoch */
     refreshToken_(epoch: number): Promise<void>;
     /** @param {Extract<Action, {do: "open"}>} action */
-    open_({ epoch, transport, token, cursor }: Extract<Action, {
+    open_({ epoch, transport, place, token, cursor }: Extract<Action, {
         do: "open";
     }>): void;
     disconnect_(): void;

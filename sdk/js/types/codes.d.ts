@@ -13,4 +13,4 @@ export function verdictOf(code: number | undefined, given?: unknown): import("./
  * The same for an HTTP refusal without a problem body that says it.
  * @param {number} status
  */
-export function codeOfStatus(status: number): 4429 | 4500 | 4501 | undefined;
+export function codeOfStatus(status: number): 4421 | 4429 | 4500 | 4501 | undefined;

@@ -6,6 +6,7 @@ export class Session {
      * @param {number} config.backoff_max_ms
      * @param {number} config.connect_timeout_ms
      * @param {boolean} config.trust_offset
+     * @param {boolean} [config.plaintext] our own URL is http: a gateway may name another such
      * @param {() => number} config.random
      */
     constructor(config: {
@@ -14,6 +15,7 @@ export class Session {
         backoff_max_ms: number;
         connect_timeout_ms: number;
         trust_offset: boolean;
+        plaintext?: boolean | undefined;
         random: () => number;
     });
     config_: {
@@ -22,6 +24,7 @@ export class Session {
         backoff_max_ms: number;
         connect_timeout_ms: number;
         trust_offset: boolean;
+        plaintext?: boolean | undefined;
         random: () => number;
     };
     /** @type {"idle" | "preparing" | "connecting" | "open" | "waiting" | "frozen" | "stopped" | "closed"} */
@@ -32,6 +35,9 @@ export class Session {
     attempt_: number;
     transport_at_: number;
     unopened_: number;
+    /** @type {string | null} the origin that a gateway has named; null: our own URL */
+    place_: string | null;
+    redirects_: number;
     offline_: boolean;
     tried_ms_: number;
     not_before_ms_: number;
@@ -96,6 +102,13 @@ export class Session {
     badFrame_(detail: string): void;
     /** @param {End} end */
     ended_(end: End): void;
+    /**
+     * Another gateway serves our user, and this one says which. It was shown our token, and so is the one that it names:
+     * never over a line that is less safe than ours. Any other end leads back to our own URL.
+     * @param {End} end
+     * @returns {boolean} whether we are on our way there
+     */
+    redirected_({ code, url, reason }: End): boolean;
     /** @param {boolean} heard whether the gateway spoke to us on this connection */
     chooseTransport_(heard: boolean): void;
     /**
@@ -148,6 +161,10 @@ export type End = {
     reason?: string | undefined;
     verdict?: unknown;
     retry_after_ms?: number | undefined;
+    /**
+     * where to come instead, with code 4307
+     */
+    url?: unknown;
     /**
      * the gateway itself said so, in a bye, a close code or an HTTP answer
      */
@@ -203,6 +220,7 @@ export type Action = {
     do: "open";
     epoch: number;
     transport: import("./types.js").TransportName;
+    place: string | null;
     token: string | null;
     cursor: string;
 } | {

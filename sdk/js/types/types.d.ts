@@ -123,7 +123,7 @@ export type State = {
  * Something the application should know and the connection survives.
  */
 export type Problem = {
-    code: "clock_skew" | "handler_failed" | "token_failed" | "keys_unavailable" | "cursor_store_failed" | "bad_frame" | "unsupported" | "refused";
+    code: "clock_skew" | "handler_failed" | "token_failed" | "keys_unavailable" | "cursor_store_failed" | "bad_frame" | "bad_redirect" | "unsupported" | "refused";
     detail: string;
     cause?: unknown;
     /**
