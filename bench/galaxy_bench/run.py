@@ -13,7 +13,7 @@ Exit status 1 when a row failed; the figures of the others are written all the s
 import argparse, datetime, importlib, json, os, pathlib, sys, time, traceback
 
 # In the order of the report's table.
-GROUPS = ("stream", "publish", "gateway", "delivery", "latency", "idle", "start", "growth", "growth_edge")
+GROUPS = ("stream", "publish", "shared_log", "gateway", "delivery", "latency", "idle", "start", "growth", "growth_edge")
 HERE = pathlib.Path(__file__).resolve().parent
 
 

@@ -301,18 +301,18 @@ TEST_F(SharedLogTest, WhoAsksWhileACanaryIsUnderWayWaitsForAnother) {
   store.hides = true;
   a.log->AwaitHead([](const Status&) {});
   a.Turn();
-  b.Publish({});
-  store.hides = false;
-  Results newest = b.Publish({Event("1")});
-  store.hides = true;
+  Box newest = b.Submit({Event("1")});
+  b.Turn();
   std::optional<Cursor> head;
   a.log->AwaitHead([&](const Status&) { head = a.log->ring().head(); });
+  a.Turn();
   store.hides = false;
   a.Turn();
+  b.Turn();
   EXPECT_FALSE(head);  // at most ten a second
   a.Pass(SharedLog::kProbeIntervalMs);
   ASSERT_TRUE(head);
-  EXPECT_GT(*head, newest[0]->cursor);
+  EXPECT_GT(*head, (**newest)[0]->cursor);
 }
 
 TEST_F(SharedLogTest, TheHeadCannotBeFoundWithoutTheStream) {
