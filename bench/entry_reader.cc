@@ -97,8 +97,8 @@ class Reader final : private EntrySubscriberHandler {
   Reader(Progress& progress, size_t number) : progress_(progress) {
     SubscriberOptions options{.id = "reader-" + std::to_string(number), .reconnect = false};
     if (progress.options.from_start) options.since_ms = 0;
-    subscriber_ =
-        EntrySubscriber::Start(progress.loop, progress.options.backend, std::move(options), *this);
+    subscriber_ = EntrySubscriber::Start(progress.loop, {progress.options.backend},
+                                         std::move(options), *this);
   }
 
  private:

@@ -199,8 +199,9 @@ class Stream final : private PublisherHandler {
 class Subscriber final : private EntrySubscriberHandler {
  public:
   Subscriber(Loop& loop, const Options& options, size_t number) {
-    subscriber_ = EntrySubscriber::Start(
-        loop, options.backend, {.id = "load-" + std::to_string(number), .reconnect = true}, *this);
+    subscriber_ =
+        EntrySubscriber::Start(loop, {options.backend},
+                               {.id = "load-" + std::to_string(number), .reconnect = true}, *this);
   }
   bool started = false;
   uint64_t entries = 0;

@@ -64,7 +64,7 @@ class TailRun final : public EntrySubscriberHandler {
 class TailCommand final : public Command {
  public:
   TailCommand() {
-    AddBackendClientOptions(table_, backend_, access_options_);
+    AddBackendClientOptions(table_, backends_, access_options_);
     table_.Text({.name = "id",
                  .text = "The gateway_client_id; by default tail-<host>-<pid>, which displaces no "
                          "gateway.",
@@ -131,14 +131,14 @@ class TailCommand final : public Command {
     if (since_ms_ != 0) options.since_ms = loop.clock().WallMs() - since_ms_;
     options.all_invalidations = invalidations_;
     options.access = access->access;
-    auto subscriber = EntrySubscriber::Start(loop, backend_, std::move(options), tail);
+    auto subscriber = EntrySubscriber::Start(loop, backends_, std::move(options), tail);
     loop.Run();
     return tail.exit_code();
   }
 
  private:
   OptionTable table_{"tail"};
-  Address backend_;
+  std::vector<Address> backends_;
   BackendAccessOptions access_options_;
   std::string id_, cursor_;
   uint64_t since_ms_ = 0;

@@ -93,6 +93,17 @@ void AddBackendClientOptions(OptionTable& table, Address& backend, BackendAccess
   AddBackendAccessOptions(table, /*with_bearer=*/true, options);
 }
 
+void AddBackendClientOptions(OptionTable& table, std::vector<Address>& backends,
+                             BackendAccessOptions& options) {
+  table.HostPorts({.name = "backend",
+                   .text = "The backend's --listen address; of several all: when one fails, the "
+                           "next is tried.",
+                   .fallback = "127.0.0.1:7400",
+                   .placeholder = "ADDR,ADDR"},
+                  backends);
+  AddBackendAccessOptions(table, /*with_bearer=*/true, options);
+}
+
 Result<std::unique_ptr<TlsFiles>> OpenClientTls(const ClientTlsOptions& options,
                                                 std::vector<std::string> alpn) {
   const std::string certificate = options.prefix + "cert", key = options.prefix + "key";

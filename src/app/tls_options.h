@@ -55,6 +55,9 @@ void AddBackendAccessOptions(OptionTable& table, bool with_bearer, BackendAccess
 
 // The same for the operators' tools, and where the backend is: --backend.
 void AddBackendClientOptions(OptionTable& table, Address& backend, BackendAccessOptions& options);
+// Of a tool that moves on when a backend fails.
+void AddBackendClientOptions(OptionTable& table, std::vector<Address>& backends,
+                             BackendAccessOptions& options);
 
 // Keeps the files of a BackendAccess.
 struct OpenedAccess {

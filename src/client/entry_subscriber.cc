@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.h"
 #include "base/ids.h"
+#include "base/random.h"
 #include "client/backoff.h"
 #include "client/publisher.h"
 #include "event/message_splitter.h"
@@ -15,6 +17,7 @@
 namespace galaxy::push {
 namespace {
 
+constexpr uint64_t kMoveSpreadMs = 100;
 constexpr std::string_view kPath = "/galaxy.backend.push.v1.Push/SubscribePush";
 
 SubscriptionStart StartOf(const Metadata& metadata) {
@@ -40,17 +43,16 @@ bool IsFinal(const GrpcEnd& end) {
 
 class SubscriberImpl final : public EntrySubscriber, GrpcClientHandler {
  public:
-  SubscriberImpl(Loop& loop, const Address& backend, SubscriberOptions options,
+  SubscriberImpl(Loop& loop, std::vector<Address> backends, SubscriberOptions options,
                  EntrySubscriberHandler& handler)
       : loop_(loop),
+        backends_(std::move(backends)),
         options_(std::move(options)),
         handler_(handler),
         cursor_(options_.cursor),
         backoff_(options_.backoff_min_ms, options_.backoff_max_ms) {
-    HttpClientLimits http;
-    http.connect_timeout_ms = options_.connect_timeout_ms;
-    options_.access.ApplyTo(http);
-    channel_ = GrpcChannel::New(loop, backend, http);
+    CHECK(!backends_.empty());
+    OpenChannel();
   }
 
   const std::string& cursor() const override { return cursor_; }
@@ -83,6 +85,7 @@ class SubscriberImpl final : public EntrySubscriber, GrpcClientHandler {
   void OnBytes(std::string_view bytes) override {
     if (done_) return;
     backoff_.Reset();
+    broken_ = 0;
     splitter_.Feed(bytes);
     std::string_view framed;
     for (;;) {
@@ -104,7 +107,7 @@ class SubscriberImpl final : public EntrySubscriber, GrpcClientHandler {
     Error error = ErrorOfGrpcStatus(static_cast<int>(end.status), end.message);
     DropCall();
     if (IsFinal(end) || !options_.reconnect) return EndFor(error);
-    uint64_t wait_ms = backoff_.Next();
+    uint64_t wait_ms = TakeNextBackend() ? RandomU64() % kMoveSpreadMs : backoff_.Next();
     handler_.OnBroken(error, wait_ms);
     retry_ = loop_.RunAfter(wait_ms, [this] { Subscribe(); });
   }
@@ -122,12 +125,30 @@ class SubscriberImpl final : public EntrySubscriber, GrpcClientHandler {
     done_ = true;
     handler_.OnEnded(error);
   }
+  void OpenChannel() {
+    HttpClientLimits http;
+    http.connect_timeout_ms = options_.connect_timeout_ms;
+    options_.access.ApplyTo(http);
+    loop_.Defer([dead = std::move(channel_)] {});
+    channel_ = GrpcChannel::New(loop_, backends_[at_], http);
+  }
+  // False when every one has broken since something came.
+  bool TakeNextBackend() {
+    if (backends_.size() > 1) {
+      at_ = (at_ + 1) % backends_.size();
+      OpenChannel();
+    }
+    return ++broken_ % backends_.size() != 0;
+  }
   // The call is on the stack: it goes at the end of the turn.
   void DropCall() {
     loop_.Defer([dead = std::move(call_)] {});
   }
 
   Loop& loop_;
+  const std::vector<Address> backends_;
+  size_t at_ = 0;
+  size_t broken_ = 0;  // in a row
   SubscriberOptions options_;
   EntrySubscriberHandler& handler_;
   std::string cursor_;
@@ -142,10 +163,11 @@ class SubscriberImpl final : public EntrySubscriber, GrpcClientHandler {
 
 }  // namespace
 
-std::unique_ptr<EntrySubscriber> EntrySubscriber::Start(Loop& loop, const Address& backend,
+std::unique_ptr<EntrySubscriber> EntrySubscriber::Start(Loop& loop, std::vector<Address> backends,
                                                         SubscriberOptions options,
                                                         EntrySubscriberHandler& handler) {
-  auto subscriber = std::make_unique<SubscriberImpl>(loop, backend, std::move(options), handler);
+  auto subscriber =
+      std::make_unique<SubscriberImpl>(loop, std::move(backends), std::move(options), handler);
   subscriber->Subscribe();
   return subscriber;
 }

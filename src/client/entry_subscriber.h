@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
 #include "client/backend_access.h"
@@ -60,7 +61,9 @@ class EntrySubscriberHandler {
 //   Cost       Entries are decoded by view; nothing is copied but the newest cursor.
 class EntrySubscriber {
  public:
-  static std::unique_ptr<EntrySubscriber> Start(Loop& loop, const Address& backend,
+  // `backends`: one at least, of one log; when a stream breaks, the next one is tried at once, and
+  // the backoff follows when all were.
+  static std::unique_ptr<EntrySubscriber> Start(Loop& loop, std::vector<Address> backends,
                                                 SubscriberOptions options,
                                                 EntrySubscriberHandler& handler);
   virtual ~EntrySubscriber() = default;

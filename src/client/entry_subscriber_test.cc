@@ -72,7 +72,8 @@ struct Fixture final : EntrySubscriberHandler {
     options.id = "tail-1";
     options.backoff_min_ms = 1;
     options.backoff_max_ms = 1;
-    auto subscriber = EntrySubscriber::Start(loop, backend.address(), options, *this);
+    if (backends.empty()) backends = {backend.address()};
+    auto subscriber = EntrySubscriber::Start(loop, backends, options, *this);
     loop.Run();
     last_cursor = subscriber->cursor();
   }
@@ -91,6 +92,7 @@ struct Fixture final : EntrySubscriberHandler {
 
   Loop loop;
   FakeBackend backend{loop};
+  std::vector<Address> backends;  // empty: that one
   size_t enough = 1000;
   std::vector<std::string> starts, cursors;
   int breaks = 0;
@@ -102,22 +104,45 @@ struct Fixture final : EntrySubscriberHandler {
 TEST(EntrySubscriber, ABrokenStreamIsResumedAfterTheNewestEntry) {
   Fixture f;
   f.enough = 3;
-  f.backend.plays = {
-      [](GrpcServerCall& call) {
-        call.SendMetadata(Accepted("fresh", 4));
-        call.Write(Message(5));
-        call.Write(Message(6));
-        call.Finish(Error{Code::kDrain, "drain", {}}, {{"push-close-reason", "drain"}});
-      },
-      [](GrpcServerCall& call) {
-        call.SendMetadata(Accepted("resumed", 6));
-        call.Write(Message(7));
-      }};
+  f.backend.plays = {[](GrpcServerCall& call) {
+                       call.SendMetadata(Accepted("fresh", 4));
+                       call.Write(Message(5));
+                       call.Write(Message(6));
+                       call.Finish(Error{Code::kDrain, "drain", {}},
+                                   {{"push-close-reason", "drain"}});
+                     },
+                     [](GrpcServerCall& call) {
+                       call.SendMetadata(Accepted("resumed", 6));
+                       call.Write(Message(7));
+                     }};
   f.Run();
   EXPECT_THAT(f.cursors, ElementsAre(CursorText(5), CursorText(6), CursorText(7)));
   EXPECT_THAT(f.starts, ElementsAre("fresh", "resumed"));
   EXPECT_EQ(f.backend.seen[1].cursor, CursorText(6));
   EXPECT_EQ(f.breaks, 1);
+}
+
+// semantics.md 6.6
+TEST(EntrySubscriber, OfSeveralBackendsTheNextGoesOnWhereTheLastEnded) {
+  Fixture f;
+  FakeBackend second(f.loop);
+  Address nobody{"127.0.0.1", 1};
+  f.backends = {f.backend.address(), nobody, second.address()};
+  f.enough = 2;
+  f.backend.plays = {[](GrpcServerCall& call) {
+    call.SendMetadata(Accepted("fresh", 4));
+    call.Write(Message(5));
+    call.Finish(Error{Code::kDrain, "drain", {}}, {{"push-close-reason", "drain"}});
+  }};
+  second.plays = {[](GrpcServerCall& call) {
+    call.SendMetadata(Accepted("resumed", 5));
+    call.Write(Message(6));
+  }};
+  f.Run();
+  EXPECT_THAT(f.cursors, ElementsAre(CursorText(5), CursorText(6)));
+  EXPECT_EQ(f.backend.seen.size(), 1u);
+  EXPECT_EQ(second.seen[0].cursor, CursorText(5));
+  EXPECT_EQ(f.breaks, 2);
 }
 
 // semantics.md 4.3: the cursor never falls to that of a retained invalidation.

@@ -100,6 +100,7 @@ void BackendPool::OnLeft(std::optional<BackendHealth> seen, bool lived, uint64_t
     whole_round_ = false;
   }
   if (used == nullptr) return;
+  used->wary = !seen && !lived;
   if (seen) Become(*used, *seen, now_ms);
   if (!used->listed) std::erase_if(backends_, [](const Backend& one) { return !one.listed; });
 }
@@ -109,7 +110,9 @@ void BackendPool::OnCheck(const Address& address, BackendHealth health, uint64_t
 }
 
 void BackendPool::Become(Backend& backend, BackendHealth health, uint64_t now_ms) {
-  if (std::exchange(backend.health, health) != health) backend.since_ms = now_ms;
+  if (std::exchange(backend.health, health) == health) return;
+  backend.since_ms = now_ms;
+  backend.wary = false;
 }
 
 bool BackendPool::OtherUpTo(BackendHealth worst) const {
@@ -127,14 +130,10 @@ bool BackendPool::RecoveredSince(uint64_t ms) const {
 bool BackendPool::HomeServesFor(uint64_t ms, uint64_t now_ms) const {
   for (const Backend& one : backends_) {
     if (!one.listed) continue;
-    return in_use_ && one.target.address != in_use_ && one.health == BackendHealth::kServing &&
-           now_ms >= one.since_ms + ms;
+    bool serves = one.health == BackendHealth::kServing && !one.wary;
+    return in_use_ && one.target.address != in_use_ && serves && now_ms >= one.since_ms + ms;
   }
   return false;
-}
-
-bool BackendPool::several() const {
-  return std::ranges::count_if(backends_, [](const Backend& one) { return one.listed; }) > 1;
 }
 
 const BackendPool::Backend* BackendPool::Find(const std::optional<Address>& address) const {

@@ -54,6 +54,7 @@ class BackendPool {
     uint64_t since_ms = 0;  // when that began
     bool tried = false;     // in this round
     bool listed = true;     // false: only the stream that it carries keeps it
+    bool wary = false;      // it refused us, or broke off at once: no reason to come back by choice
   };
 
   explicit BackendPool(std::string gateway_client_id) : id_(std::move(gateway_client_id)) {}
@@ -81,10 +82,11 @@ class BackendPool {
   bool OtherWell() const { return OtherUpTo(BackendHealth::kUnknown); }
   // One has been found to serve, that was not so at that time.
   bool RecoveredSince(uint64_t ms) const;
-  // The home is not in use, and has been well for so long.
+  // The home is not in use, and has been well for so long; not one that sent us away when we were
+  // there last, unless it was down since.
   bool HomeServesFor(uint64_t ms, uint64_t now_ms) const;
-  // More than one is listed.
-  bool several() const;
+  // There is a choice.
+  bool several() const { return backends_.size() > 1; }
 
   const std::vector<Backend>& backends() const { return backends_; }  // in their order
   const Backend* in_use() const { return Find(in_use_); }

@@ -238,5 +238,30 @@ TEST(BackendPool, TheHomeIsGoneBackToOnceItHasServedForLong) {
   EXPECT_FALSE(pool.HomeServesFor(5'000, 100'000));
 }
 
+// semantics.md 6.6: else a backend that refuses us would cost a pause every few minutes.
+TEST(BackendPool, AHomeThatSentUsAwayIsNotGoneBackToUntilItWasDown) {
+  BackendPool pool = Pool(2);
+  auto order = Order(pool);
+  pool.Take();
+  pool.OnCheck(order[0], kServing, 1);
+  pool.OnLeft({}, /*lived=*/false, 2);  // refused
+  ASSERT_EQ(pool.Take()->address, order[1]);
+  pool.OnAccepted(3);
+  pool.OnCheck(order[0], kServing, 50'000);
+  EXPECT_FALSE(pool.HomeServesFor(5'000, 100'000));
+  pool.OnCheck(order[0], kUnreachable, 100'000);
+  pool.OnCheck(order[0], kServing, 110'000);
+  EXPECT_TRUE(pool.HomeServesFor(5'000, 115'000));
+}
+
+TEST(BackendPool, OneThatIsInUseAndNotListedAnyMoreIsAChoiceNevertheless) {
+  BackendPool pool = Pool(1);
+  pool.Take();
+  pool.SetTargets({{Ip(2), "backend.example"}}, 1);
+  EXPECT_TRUE(pool.several());
+  EXPECT_TRUE(pool.OtherWell());
+  EXPECT_TRUE(pool.HasNext());
+}
+
 }  // namespace
 }  // namespace galaxy::push

@@ -169,16 +169,15 @@ struct OneBackend {
 
 // Members in the order of dependence.
 struct Plane {
-  explicit Plane(uint64_t seed)
+  // `names`: to how many backends the name leads.
+  explicit Plane(uint64_t seed, size_t names = kBackends)
       : random(seed), net(seed), disks{SimDisk(seed + 1), SimDisk(seed + 2)} {
     store.created_ms = store.now_ms = net.wall_ms();
     for (size_t i = 0; i <= kBackends; ++i) {
       backends[i].node = &net.AddNode("backend-" + std::to_string(i));
       StartBackend(i);
     }
-    std::vector<std::string> hosts;
-    for (size_t i = 0; i < kBackends; ++i) hosts.push_back(backends[i].node->host());
-    net.SetName("backends.example", hosts);
+    SetNames(names);
     for (size_t i = 0; i < kGateways; ++i) {
       gateway_nodes[i] = &net.AddNode("gateway-" + std::to_string(i));
       StartGateway(i);
@@ -190,6 +189,11 @@ struct Plane {
     for (auto& gateway : gateways) gateway.reset();
   }
 
+  void SetNames(size_t count) {
+    std::vector<std::string> hosts;
+    for (size_t i = 0; i < count; ++i) hosts.push_back(backends[i].node->host());
+    net.SetName("backends.example", hosts);
+  }
   void StartBackend(size_t i) {
     OneBackend& one = backends[i];
     if (!one.node->running()) one.node->Boot();
@@ -447,6 +451,30 @@ TEST(SeveralBackends, AllAtOnceAreFoundAgainSoon) {
   EXPECT_TRUE(net.RunUntil([&] { return plane.devices[0]->events.size() == 1; }, 8'000));
   EXPECT_EQ(plane.devices[0]->welcomes, 1);
   EXPECT_EQ(plane.devices[0]->gaps, 0);
+}
+
+// semantics.md 6.6: the name is looked up again and again, and what it meant counts on without it.
+TEST(SeveralBackends, AddressesComeAndTheNameMayBeAway) {
+  Plane plane(203, /*names=*/1);
+  SimNetwork& net = plane.net;
+  plane.AddDevice("user-0", 0);
+  ASSERT_TRUE(net.RunUntil([&] { return plane.devices[0]->welcomes == 1; }, 60'000));
+  ASSERT_EQ(plane.gateways[0]->Backends().size(), 1u);
+  net.RunFor(5'000);
+  plane.SetNames(kBackends);
+  net.RunFor(31'000);
+  EXPECT_EQ(plane.gateways[0]->Backends().size(), kBackends);
+  plane.SetNames(0);
+  net.RunFor(65'000);
+  EXPECT_EQ(plane.gateways[0]->Backends().size(), kBackends);
+  EXPECT_GE(plane.Metric(0, "galaxy_push_feed_backend_lookup_failures_total"), 2);
+  size_t used = plane.UsedBy(0);
+  ASSERT_LT(used, kBackends);
+  plane.backends[used].node->Crash(SimNode::End::kProcess);
+  plane.StopBackend(used);
+  EXPECT_TRUE(net.RunUntil(
+      [&] { return plane.UsedBy(0) != used && plane.Metric(0, "galaxy_push_feed_connected") == 1; },
+      1'000));
 }
 
 // semantics.md 6.6: no storm of subscriptions while nobody has the log.
