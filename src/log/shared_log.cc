@@ -97,7 +97,7 @@ Result<std::unique_ptr<SharedLog>> SharedLog::Open(const Options& options,
 Status SharedLog::Recover(const Clock& clock) {
   Result<SharedStream::Opening> opening = stream_->Open();
   if (!opening) return std::unexpected(opening.error());
-  log_start_ = NewLogStart(opening->created_ms);
+  log_start_ = NewLogStart(opening->began_ms);
   read_ = opening->first - 1;
   Cursor floor{log_start_.sequence + read_, 0};
   if (read_ == 0) floor = log_start_;

@@ -194,6 +194,33 @@ TEST_F(NatsLog, NothingOfAnEntryIsInASubjectOrAHeader) {
   free(keys);
 }
 
+TEST_F(NatsLog, BackendsThatStartTogetherAgreeOnTheBeginning) {
+  // semantics.md 1.2, 1.6
+  std::vector<std::unique_ptr<Node>> nodes(4);
+  std::vector<std::thread> threads;
+  std::mutex mutex;  // of connections_
+  for (auto& node : nodes) {
+    threads.emplace_back([&] {
+      auto connection = NatsConnection::Open({.urls = {server.url()}, .name = "test"});
+      ASSERT_TRUE(connection);
+      NatsConnection& at = **connection;
+      {
+        std::lock_guard lock(mutex);
+        connections_.push_back(std::move(*connection));
+      }
+      auto log = SharedLog::Open({}, {}, std::make_unique<NatsStream>(at, NatsStream::Options{}),
+                                 Clock::Real());
+      ASSERT_TRUE(log) << log.error().message;
+      node = std::make_unique<Node>();
+      node->log = std::move(*log);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (auto& node : nodes) {
+    EXPECT_EQ(node->log->ring().log_start(), nodes[0]->log->ring().log_start());
+  }
+}
+
 TEST_F(NatsLog, AStreamThatIsNotWhatTheLogNeedsIsRefusedByName) {
   Open({.window_ms = 60'000});
   Error error = Refused({.window_ms = 120'000});

@@ -16,6 +16,7 @@ constexpr int64_t kPauseMs = 100;
 constexpr int64_t kSettleMs = 500;
 constexpr int64_t kNsPerMs = 1'000'000;
 constexpr uint64_t kHeaderBytesMax = 512;  // ours: the message id
+const std::string kDescription = "Galaxy Push: a log that began at ";
 constexpr const char* kMessageIdHeader = "Nats-Msg-Id";
 
 using MessageHandle = NatsHandle<natsMsg, natsMsg_Destroy>;
@@ -43,6 +44,18 @@ std::string Describe(natsStatus status, jsErrCode code) {
 
 Error Unusable(const std::string& stream, const std::string& why) {
   return {Code::kInvalidArgument, "the stream " + stream + " " + why, "nats-prefix"};
+}
+
+// When the log began, as the backend that made the stream has written it down. The stream's
+// creation time is no such thing: in its first milliseconds the servers of 2.9 name different ones.
+std::optional<uint64_t> BeginOf(const jsStreamInfo& info) {
+  std::string_view text = info.Config->Description == nullptr ? "" : info.Config->Description;
+  if (!text.starts_with(kDescription)) return std::nullopt;
+  text.remove_prefix(kDescription.size());
+  uint64_t ms = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), ms);
+  if (error != std::errc() || end != text.data() + text.size() || ms == 0) return std::nullopt;
+  return ms;
 }
 
 // What JetStream answers to a publication: {"stream":"galaxy-log", "seq":8, "duplicate": true}, or
@@ -105,7 +118,7 @@ Result<SharedStream::Opening> NatsStream::Open() {
   if (!ok) return std::unexpected(ok.error());
 
   // The log first: what leaves it while the other one is read must be found there.
-  Opening opening{.created_ms = static_cast<uint64_t>((*log)->Created / kNsPerMs)};
+  Opening opening{.began_ms = *BeginOf(**log)};
   uint64_t first = std::max<uint64_t>((*log)->State.FirstSeq, 1);
   reader_ = std::make_unique<NatsReader>(connection_, log_name(), options_.prefix + ".*.*", first,
                                          [this](const auto& message) { OnRead(message); });
@@ -205,8 +218,9 @@ Result<JsStreamInfoHandle> NatsStream::OpenLog(int64_t deadline_ms) {
   const char* subjects[] = {events.c_str(), invalidations.c_str()};
   jsStreamConfig config;
   jsStreamConfig_Init(&config);
+  std::string description = kDescription + std::to_string(nats_Now());
   config.Name = name.c_str();
-  config.Description = "Galaxy Push: the log";
+  config.Description = description.c_str();
   config.Subjects = subjects;
   config.SubjectsLen = 2;
   config.MaxAge = ToNs(options_.window_ms);
@@ -250,7 +264,7 @@ Status NatsStream::CheckLog(const jsStreamInfo& info) const {
   auto refuse = [this](const std::string& why) -> Status {
     return std::unexpected(Unusable(log_name(), why));
   };
-  if (config.Mirror != nullptr || config.SubjectsLen != 2) {
+  if (config.Mirror != nullptr || config.SubjectsLen != 2 || !BeginOf(info)) {
     return refuse("is there already and is no log of ours");
   }
   for (int i = 0; i < config.SubjectsLen; ++i) {
