@@ -31,6 +31,7 @@ struct FakeStore {
   bool silent = false;         // takes nothing, answers nothing
   bool loses_answers = false;  // takes, and answers nothing
   bool mirrors = true;         // what is retained is retained at once
+  uint64_t other_history = 0;  // answers name places that are off by so many
   bool hides = false;          // readers get nothing
 
   uint64_t Take(const SharedStream::Publication& publication, bool& duplicate) {
@@ -72,7 +73,7 @@ class FakeSharedStream final : public SharedStream {
       answer.again = true;
       answer.error = Error{Code::kUnavailable, "no responders", {}};
     } else {
-      answer.sequence = store_.Take(publication, answer.duplicate);
+      answer.sequence = store_.Take(publication, answer.duplicate) - store_.other_history;
     }
     if (!store_.loses_answers) answers_.push_back(answer);
     return {};

@@ -10,14 +10,16 @@
 namespace galaxy::push {
 namespace {
 
-// Of so many places the times are at hand; beyond, the stream is asked.
-constexpr size_t kTimesMax = 1u << 18;
+// So many places are remembered; beyond, the stream is asked.
+constexpr size_t kPlacesMax = 1u << 18;
 
 // Where an entry of ours keeps what it is as of, until it has its place.
 struct ReadEntry {
   EntryView view;
   uint64_t as_of_ms = 0;
 };
+
+uint64_t MarkOf(const EntryDigest& digest) { return digest.key.low ^ digest.content; }
 
 // Nothing for what no backend of ours has written.
 std::optional<ReadEntry> Decode(std::string_view entry) {
@@ -161,6 +163,7 @@ bool SharedLog::TakeNews() {
   retained_up_to_ = std::max(retained_up_to_, news_.retained_up_to);
   for (const StreamNews::Answer& answer : news_.answers) OnAnswer(answer);
   ResolvePlaced();
+  if (broken_ && !failed()) Fatal(*broken_);
   return !news_.read.messages.empty() || !news_.answers.empty();
 }
 
@@ -187,40 +190,39 @@ bool SharedLog::AppendRead(const StreamMessages::Message& message, std::span<cha
       return false;
     }
     ring_->Clear(before, log_start_);
-    times_.clear();
+    places_.clear();
   }
   if (recovery_ != nullptr) {
     recovery_->AddBefore(message.sequence);
     recovery_->Skip(message.sequence);
   }
   read_ = message.sequence;
+  places_.push_back({message.time_ms, 0});
+  if (places_.size() > kPlacesMax) places_.pop_front();
   std::optional<ReadEntry> read = Decode({entry.data(), entry.size()});
-  uint64_t time_ms = message.time_ms;
-  if (read) {
-    Cursor cursor = CursorOf(message, read->as_of_ms, read->view);
-    AppendDecoded(cursor, entry, read->view);
-    time_ms = cursor.time_ms;
-  } else {
+  if (!read) {
     Bump(shared_counters_.foreign);
+    return true;
   }
-  times_.push_back(time_ms);
-  if (times_.size() > kTimesMax) times_.pop_front();
+  Cursor cursor = CursorOf(message, read->as_of_ms, read->view);
+  places_.back().time_ms = cursor.time_ms;
+  AppendDecoded(cursor, entry, read->view);
   return true;
 }
 
 void SharedLog::AppendDecoded(Cursor cursor, std::span<char> entry, const EntryView& view) {
   // Before the cursor is written: the views point into the same bytes.
-  if (view.type == EntryType::kEvent && !view.event_id.empty()) {
-    dedupe_.Add(hasher_.Digest(view), cursor);
-  }
+  EntryDigest digest = hasher_.Digest(view);
+  if (view.type == EntryType::kEvent && !view.event_id.empty()) dedupe_.Add(digest, cursor);
+  places_.back().mark = MarkOf(digest);
   PatchCursor(entry, cursor);
   Append({view.type, cursor, {entry.data(), entry.size()}, PartitionOfEntry(view)});
   Bump(counters_.entries);
 }
 
-std::optional<uint64_t> SharedLog::TimeOf(uint64_t sequence) const {
-  if (sequence > read_ || read_ - sequence >= times_.size()) return std::nullopt;
-  return times_[times_.size() - 1 - (read_ - sequence)];
+const SharedLog::Place* SharedLog::PlaceOf(uint64_t sequence) const {
+  if (sequence > read_ || read_ - sequence >= places_.size()) return nullptr;
+  return &places_[places_.size() - 1 - (read_ - sequence)];
 }
 
 // --- what becomes of publications
@@ -262,7 +264,7 @@ void SharedLog::ResolvePlaced() {
 
 Result<Ack> SharedLog::AnswerTo(const Pending& pending) {
   const LogBatch::Item& item = ItemOf(pending);
-  if (!pending.known || !item.idempotent) return AckAt(pending.sequence);
+  if (!pending.known || !item.idempotent) return AckAt(pending);
   Dedupe::Answer answer = dedupe_.Find(item.digest);
   if (answer.verdict == Dedupe::Verdict::kNew) return AnswerFromStream(pending);
   return AnswerKnown(answer, pending.sends > 1);
@@ -281,14 +283,24 @@ Result<Ack> SharedLog::AnswerKnown(const Dedupe::Answer& answer, bool own) {
   return Ack{answer.first, !own};
 }
 
-Result<Ack> SharedLog::AckAt(uint64_t sequence) {
-  Cursor cursor{log_start_.sequence + sequence, 0};
-  std::optional<uint64_t> time_ms = TimeOf(sequence);
-  if (time_ms) {
-    cursor.time_ms = *time_ms;
-    return Ack{cursor, false};
+// What this backend has read there must be what was published: if not, it reads other servers'
+// history than the one that answered.
+Result<Ack> SharedLog::AckAt(const Pending& pending) {
+  Cursor cursor{log_start_.sequence + pending.sequence, 0};
+  if (const Place* place = PlaceOf(pending.sequence)) {
+    cursor.time_ms = place->time_ms;
+    std::span<char> entry = EntryOf(JobOf(pending), pending.item);
+    EntryDigest digest = ItemOf(pending).digest;
+    if (!ItemOf(pending).idempotent) digest = hasher_.Digest(ViewOf({entry.data(), entry.size()}));
+    if (place->mark == MarkOf(digest)) return Ack{cursor, false};
+    Error error{Code::kInternal,
+                "the stream holds another entry at " + std::to_string(pending.sequence) +
+                    " than the one that was acknowledged there: its servers do not agree",
+                {}};
+    broken_ = error;
+    return std::unexpected(std::move(error));
   }
-  auto found = stream_->Read(sequence);
+  auto found = stream_->Read(pending.sequence);
   if (!found) return std::unexpected(found.error());
   if (*found) cursor.time_ms = (*found)->messages.front().time_ms;
   return Ack{cursor, false};

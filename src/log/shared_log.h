@@ -35,8 +35,9 @@ namespace galaxy::push {
 //              may be in the log or not; publishing it again under its id is safe (2.2). From then
 //              on new entries are refused at once, and Ready() says so, until a canary, tried once
 //              a second, is acknowledged.
-//              A hole (the stream let go what this backend had not read, after a window's time
-//              without it) is final: the process is to end and to start anew (SetOnFatal).
+//              Final (SetOnFatal): a hole, when the stream has let go what this backend had not
+//              read, after a window's time without it; and another entry at a place than the one
+//              that was acknowledged there. The process is to end; a start reads anew.
 //   Cost       Reading: a copy into the ring, a digest of the idempotency key. Publishing: SHA-256
 //              of that key.
 class SharedLog final : public Log {
@@ -88,6 +89,11 @@ class SharedLog final : public Log {
     bool finished = false;
     uint64_t begun_ms = 0;
   };
+  // What was read at a place of the stream.
+  struct Place {
+    uint64_t time_ms;
+    uint64_t mark;  // of the entry; 0: none of ours
+  };
   struct SharedCounters {
     std::atomic<uint64_t> resent{0}, probes{0}, probes_failed{0}, foreign{0};
   };
@@ -105,14 +111,14 @@ class SharedLog final : public Log {
   void AppendDecoded(Cursor cursor, std::span<char> entry, const EntryView& view);
   Cursor CursorOf(const StreamMessages::Message& message, uint64_t as_of_ms,
                   const EntryView& view) const;
-  std::optional<uint64_t> TimeOf(uint64_t sequence) const;
+  const Place* PlaceOf(uint64_t sequence) const;
   void OnAnswer(const StreamNews::Answer& answer);
   void ResolvePlaced();
   bool Seen(const Pending& pending) const;
   Result<Ack> AnswerTo(const Pending& pending);
   Result<Ack> AnswerKnown(const Dedupe::Answer& answer, bool own);
   Result<Ack> AnswerFromStream(const Pending& pending);
-  Result<Ack> AckAt(uint64_t sequence);
+  Result<Ack> AckAt(const Pending& pending);
 
   // What is on its way to it.
   void TakeNewJobs();
@@ -149,8 +155,8 @@ class SharedLog final : public Log {
   Recovery* recovery_ = nullptr;  // while Open() reads
   std::optional<Error> unavailable_;
   std::optional<uint64_t> expired_mono_ms_;
-  // Of the newest places, up to read_, by which answers are given.
-  std::deque<uint64_t> times_;
+  std::deque<Place> places_;  // the newest, up to read_, by which answers are given
+  std::optional<Error> broken_;
   std::deque<OpenJob> jobs_;  // numbers from jobs_begin_ on
   uint64_t jobs_begin_ = 0;
   uint64_t complete_ = 0;        // number of the first that may be left to complete

@@ -370,6 +370,24 @@ TEST_F(SharedLogTest, AHoleInTheStreamEndsTheProcessAndAStartKnowsOfIt) {
   EXPECT_EQ(c.log->retained().size(), 2u);
 }
 
+TEST_F(SharedLogTest, AnotherEntryAtTheAcknowledgedPlaceEndsTheProcess) {
+  // semantics.md 1.6, 2.1
+  for (bool invalidation : {false, true}) {
+    Node a(store, clock);
+    a.Publish({Event("1")});
+    a.Publish({Invalidation("bob")});
+    EXPECT_FALSE(a.fatal);
+    store.other_history = 1;
+    Box box = a.Submit({invalidation ? Invalidation("eve") : Event("3")});
+    a.Turn();
+    store.other_history = 0;
+    ASSERT_TRUE(a.fatal);
+    EXPECT_NE(a.fatal->message.find("do not agree"), std::string::npos);
+    EXPECT_FALSE(box->has_value() && (**box)[0]);  // nothing is acknowledged by it
+    EXPECT_FALSE(a.log->Ready());
+  }
+}
+
 TEST_F(SharedLogTest, WhatNoBackendWroteIsPassedOver) {
   Node a(store, clock);
   store.rows.push_back({++store.last, store.now_ms, EntryType::kEvent, "not an entry"});
