@@ -40,7 +40,7 @@ inline std::unexpected<Error> NatsFailure(std::string_view what, natsStatus stat
   if (text == nullptr || last != status) return Fail(Code::kUnavailable, std::move(message));
   std::string_view said = text;
   if (size_t place = said.find("): "); place != said.npos) said.remove_prefix(place + 3);
-  if (!said.empty()) message.append(", ").append(said);
+  if (!said.empty() && said != natsStatus_GetText(status)) message.append(", ").append(said);
   return Fail(Code::kUnavailable, std::move(message));
 }
 
