@@ -6,15 +6,17 @@ BUILD ?= build
 JOBS  ?= $(shell nproc)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test unit asan tsan lint format faults clean
+.PHONY: help setup build run cluster test unit asan tsan lint format faults clean
 
 help:
 	@echo 'make run      installs what is missing, builds, and starts the demo: backend, gateway and page'
+	@echo 'make cluster  the same for a cluster: three nats-servers, three backends, two gateways, and a page on which to kill them'
 	@echo 'make test     installs what is missing, builds, and runs every test'
 	@echo 'make build    $(BUILD)/galaxy-push'
 	@echo 'make unit     the C++ unit tests only'
 	@echo 'make sim      SEEDS=1000 simulated worlds from seed FIRST=1 on; the first that fails, with its history'
 	@echo 'make crash    200 kills of the backend and 100 of gateways under load; SEED=N repeats a schedule'
+	@echo 'make chaos    MINUTES=30 of faults in a cluster of three servers and three backends; SEED=N repeats a schedule'
 	@echo 'make asan     the C++ unit tests under the address and undefined-behaviour sanitizers'
 	@echo 'make tsan     the suites with threads under the thread sanitizer (clang 19)'
 	@echo 'make fuzz     each fuzz target for SECONDS=60 of a processor on JOBS cores (clang 19); FUZZ="jwt url" for some'
@@ -33,6 +35,10 @@ build:
 
 run: build
 	@$(BUILD)/galaxy-push demo
+
+cluster: build
+	@tools/setup cluster
+	@GALAXY_PUSH=$(BUILD)/galaxy-push GALAXY_BUILD=$(BUILD) /usr/bin/python3 tools/cluster/run.py $(CLUSTER)
 
 test: build-tests node-modules
 	@JOBS=$(JOBS) fuzz/build_sanitized
@@ -58,6 +64,15 @@ crash:
 	@cmake -S . -B $(BUILD) -G Ninja -DGALAXY_TESTS=ON >/dev/null
 	@cmake --build $(BUILD) -j $(JOBS) --target galaxy-push crash_fail_io
 	@GALAXY_PUSH=$(BUILD)/galaxy-push GALAXY_BUILD=$(BUILD) nice -n 5 /usr/bin/python3 tests/crash/campaign.py $(if $(SEED),--seed $(SEED))
+
+# A cluster, broken in every way: docs/reliability.md.
+.PHONY: chaos
+MINUTES ?= 30
+chaos:
+	@tools/setup test
+	@cmake -S . -B $(BUILD) -G Ninja -DGALAXY_TESTS=ON >/dev/null
+	@cmake --build $(BUILD) -j $(JOBS) --target galaxy-push
+	@GALAXY_PUSH=$(BUILD)/galaxy-push GALAXY_BUILD=$(BUILD) nice -n 5 /usr/bin/python3 tests/cluster/chaos.py --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(CHAOS)
 
 .PHONY: build-tests node-modules
 build-tests:

@@ -10,19 +10,21 @@ export class Device {
   /**
    * @param {object} parts
    * @param {{gateway: string, plane: string}} parts.config
-   * @param {{session: string, name: string}} parts.who
+   * @param {{session: string, name: string, gateway?: string, gateway_name?: string}} parts.who
    * @param {number} parts.index
    * @param {Element} parts.parent
    * @param {(text: string) => void} parts.speak
    */
   constructor({ config, who, index, parent, speak }) {
     Object.assign(this, { config, name: who.name, session: who.session, speak });
+    this.gateway = who.gateway ?? config.gateway;
+    this.at = who.gateway_name ? ` at ${who.gateway_name}` : "";
     this.client = null;
     this.token = null;  // of a new sign-in, for its first connect
     this.cursors = memoryCursorStore();
     this.view = new DeviceView(parent, index, who.name);
     this.tamper = tamperingWebSocket(() => this.view.spoiling(false));
-    this.view.session(who.session);
+    this.view.session(who.session + this.at);
     this.view.onClick(".sleep", () => this.client ? this.sleep() : this.wake());
     this.view.onClick(".spoil", () => this.spoil());
     this.view.onClick(".sign-in", () => this.signIn());
@@ -32,7 +34,7 @@ export class Device {
   wake() {
     this.view.asleep(false);
     this.client = connect({
-      url: this.config.gateway,
+      url: this.gateway,
       plane: this.config.plane,
       WebSocket: this.tamper.WebSocket,
       cursorStore: this.cursors,
@@ -69,7 +71,7 @@ export class Device {
     try {
       const { token, session } = await post("/demo/token", { session: "new", name: this.name });
       Object.assign(this, { token, session, cursors: memoryCursorStore() });
-      this.view.session(session);
+      this.view.session(session + this.at);
       this.view.journal({ tone: "good", sentence: "Signed in again, as a new session." });
       this.wake();
       this.onSession?.();

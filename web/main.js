@@ -1,6 +1,7 @@
 // Puts the page together: configuration, two devices, the forms, and one voice for screen readers.
 
 import { config } from "./api.js";
+import { showCluster } from "./cluster.js";
 import { Command } from "./command.js";
 import { Device } from "./device.js";
 import { make } from "./dom.js";
@@ -23,9 +24,10 @@ function voice() {
   };
 }
 
-function facts({ user, plane, gateway, identity_provider }) {
-  const { host, protocol } = new URL(gateway);
-  const rows = [["Player", user], ["Plane", plane], ["Gateway", host], ["Transport", protocol === "https:" ? "TLS" : "plaintext, loopback only"]];
+function facts({ user, plane, gateway, devices, identity_provider }) {
+  const { protocol } = new URL(gateway);
+  const hosts = [...new Set(devices.map((who) => new URL(who.gateway ?? gateway).host))];
+  const rows = [["Player", user], ["Plane", plane], [hosts.length > 1 ? "Gateways" : "Gateway", hosts.join(", ")], ["Transport", protocol === "https:" ? "TLS" : "plaintext, loopback only"]];
   if (identity_provider) rows.push(["Login", new URL(identity_provider).host]);
   document.getElementById("facts").append(...rows.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))));
 }
@@ -37,6 +39,7 @@ async function main() {
   const parent = document.getElementById("devices");
   const devices = settings.devices.slice(0, 2).map((who, index) => new Device({ config: settings, who, index, parent, speak }));
   const command = new Command(settings, devices);
+  if (settings.cluster) showCluster(document.getElementById("cluster"), speak);
   for (const device of devices) device.onSession = () => command.showSource();
 }
 

@@ -98,7 +98,7 @@ class Publisher(threading.Thread):
         """One result has come: record it before anything else."""
         event = item.event
         key = {"user": event["user"], "session": event["session"], "id": event["id"]}
-        if error in RETRY and not item.conflict:
+        if error in RETRY:
             self.record("put_off", error=error, **key)
             return
         self.waiting.remove(item)
