@@ -14,6 +14,9 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
+constexpr auto kServing = GrpcHealth::Status::kServing;
+constexpr auto kNotServing = GrpcHealth::Status::kNotServing;
+
 class MoveTest : public GatewayTest {
  protected:
   MoveTest() {
@@ -92,6 +95,7 @@ class MoveTest : public GatewayTest {
   void ExpectMovedTo(ScriptedBackend& next) {
     Pass(config.move_spread_ms + 50);
     Until([&] { return next.subscriptions.size() >= 1; });
+    ASSERT_FALSE(next.subscriptions.empty());
     EXPECT_THAT(next.subscriptions.back().request, HasSubstr(newest));
     EXPECT_FALSE(next.subscriptions.back().metadata.Get("push-since"));
     Until([&] { return Metric("galaxy_push_feed_connected") == 1; });
@@ -215,7 +219,7 @@ TEST_F(MoveTest, ARefusalWaitsTheLongestAndThenTriesAnother) {  // semantics.md 
 // semantics.md 6.6: its place in the order says who is next, its health who is not.
 TEST_F(MoveTest, ABackendThatIsNotWellIsPassedOver) {
   StartSettled();
-  order[1]->health.SetAllNotServing();
+  order[1]->health = kNotServing;
   Live(15'000);
   EXPECT_EQ(gateway->Backends()[1].health, "not_serving");
   EndHome(GrpcStatus::kUnavailable, "drain");
@@ -225,7 +229,7 @@ TEST_F(MoveTest, ABackendThatIsNotWellIsPassedOver) {
 // semantics.md 6.6: the only one left that is known to be down has its turn after a pause.
 TEST_F(MoveTest, ThoseThatAreDownAreTriedAfterAPause) {
   StartSettled();
-  order[1]->health.SetAllNotServing();
+  order[1]->health = kNotServing;
   order[2]->Die();
   Live(15'000);
   EndHome(GrpcStatus::kUnavailable, "drain");
@@ -237,14 +241,14 @@ TEST_F(MoveTest, ThoseThatAreDownAreTriedAfterAPause) {
 // semantics.md 6.6: leaving is for when another one would do.
 TEST_F(MoveTest, ABackendThatDoesNotServeIsLeftWhenAnotherDoes) {
   StartSettled();
-  order[1]->health.SetAllNotServing();
-  order[2]->health.SetAllNotServing();
+  order[1]->health = kNotServing;
+  order[2]->health = kNotServing;
   Live(15'000);
-  home().health.SetAllNotServing();
+  home().health = kNotServing;
   Live(15'000);
   EXPECT_THAT(history, ElementsAre());
   AnswerResumed();
-  order[2]->health.Set("", GrpcHealth::Status::kServing);
+  order[2]->health = kServing;
   for (int i = 0; i < 200 && order[2]->subscriptions.empty(); ++i) {
     newest = NewestCursor();
     Pass(50);
@@ -254,6 +258,27 @@ TEST_F(MoveTest, ABackendThatDoesNotServeIsLeftWhenAnotherDoes) {
   EXPECT_EQ(Metric("galaxy_push_feed_ends_total", "unwell"), 1);
   // 5.1: one subscription, the old one is over before the new one begins.
   EXPECT_THAT(history, ElementsAre("cancelled home", "subscribed n2"));
+}
+
+// semantics.md 6.6: a peer that hangs is found before its entries are missed.
+TEST_F(MoveTest, LeavesABackendThatNeitherAnswersNorSends) {
+  backend.canary_ms = second.canary_ms = third.canary_ms = 60'000;
+  for (ScriptedBackend* one : {&backend, &second, &third}) one->Answer("fresh", 10, 10);
+  StartSettled();
+  home().health.reset();
+  AnswerResumed();
+  Pass(13'000);  // asked after 7.5 s at the latest, and again when 2.5 s bring no answer
+  EXPECT_THAT(history, ElementsAre("cancelled home", "subscribed n1"));
+  EXPECT_EQ(Metric("galaxy_push_feed_ends_total", "unwell"), 1);
+}
+
+// semantics.md 6.6: an answer may be held up behind what the stream brings.
+TEST_F(MoveTest, StaysAtABackendThatSendsAndDoesNotAnswer) {
+  StartSettled();
+  home().health.reset();
+  Live(60'000);
+  EXPECT_THAT(history, ElementsAre());
+  EXPECT_GE(Metric("galaxy_push_feed_backend_checks_total", "none"), 4);
 }
 
 // semantics.md 6.6, 9.1: a backend that is cut off from its log answers, and brings nothing.
@@ -269,6 +294,7 @@ TEST_F(MoveTest, LeavesAtSuspectABackendWhoseCanariesStop) {
   EXPECT_EQ(Metric("galaxy_push_feed_ends_total", "suspect"), 1);
   EXPECT_EQ(Metric("galaxy_push_feed_alarms_total"), 1);
   EXPECT_TRUE(gateway->ready());
+  ASSERT_EQ(order[1]->subscriptions.size(), 1u);
   EXPECT_THAT(order[1]->subscriptions.back().request, HasSubstr(newest));
   Live(1'000);
   EXPECT_EQ(gateway->freshness(), FreshState::kFresh);
@@ -277,7 +303,7 @@ TEST_F(MoveTest, LeavesAtSuspectABackendWhoseCanariesStop) {
 // semantics.md 6.6, 9.1: where nothing else would do, it stays as behind a single one.
 TEST_F(MoveTest, StaysAtSuspectWhenNoOtherIsWell) {
   StartSettled();
-  order[1]->health.SetAllNotServing();
+  order[1]->health = kNotServing;
   order[2]->Die();
   Live(15'000);
   history.clear();
@@ -286,7 +312,7 @@ TEST_F(MoveTest, StaysAtSuspectWhenNoOtherIsWell) {
   EXPECT_THAT(history, ElementsAre());
   // One that recovers is gone to then.
   AnswerResumed();
-  order[1]->health.Set("", GrpcHealth::Status::kServing);
+  order[1]->health = kServing;
   Pass(8'000);
   EXPECT_THAT(history, ElementsAre("cancelled home", "subscribed n1"));
 }

@@ -217,7 +217,7 @@ void Backends::Checked(const std::string& key, HealthAnswer answer, const std::s
   link.message = message;
   if (!none || !is_used) pool_.OnCheck(link.target.address, HealthOf(answer), NowMs());
   if (none && !is_used) Drop(std::exchange(link.channel, NewChannel(link.target)));
-  ArmCheck(key, CheckDelay());
+  ArmCheck(key, link.unanswered == 1 && is_used ? 0 : CheckDelay());
   TellNews();
 }
 

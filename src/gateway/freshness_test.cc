@@ -271,6 +271,31 @@ TEST_F(FreshnessTest, StreamWhoseEntriesAreNeverYoungIsStuckThoughItMoves) {
   EXPECT_TRUE(fresh.StuckAt(now));
 }
 
+// semantics.md 6.6
+TEST_F(FreshnessTest, SilentIsAStreamThatBringsNothingYoungForThreeIntervals) {
+  fresh.OnConnect(1'000'000);
+  EXPECT_FALSE(fresh.SilentAt(1'100'000));  // not accepted: another's to judge
+  fresh.OnOpen(5'000, Cursor{1, 1'000'000}, 1'000'000);
+  fresh.OnProgress(1'010'000);
+  EXPECT_FALSE(fresh.SilentAt(1'024'999));
+  EXPECT_TRUE(fresh.SilentAt(1'025'000));
+  EXPECT_EQ(fresh.ChangesAt(1'010'000), 1'025'000u);
+  // Past the barrier what comes may be old for as long.
+  fresh.OnBarrier(1'025'000);
+  fresh.OnEntry(Cursor{2, 1'000'100}, 1'025'000);
+  EXPECT_NE(fresh.At(1'025'000), FreshState::kFresh);
+  EXPECT_FALSE(fresh.SilentAt(1'039'999));
+  EXPECT_TRUE(fresh.SilentAt(1'040'000));
+  // A young entry, and it is SUSPECT and silent at the same moment.
+  fresh.OnEntry(Cursor{3, 1'040'000}, 1'040'000);
+  EXPECT_FALSE(fresh.SilentAt(1'054'999));
+  EXPECT_EQ(fresh.At(1'054'999), FreshState::kFresh);
+  EXPECT_EQ(fresh.At(1'055'000), FreshState::kSuspect);
+  EXPECT_TRUE(fresh.SilentAt(1'055'000));
+  fresh.OnEnd(1'055'000);
+  EXPECT_FALSE(fresh.SilentAt(1'060'000));
+}
+
 TEST_F(FreshnessTest, StreamWithoutCanariesIsNeverStuckByItsSilence) {
   OpenPassed(/*canary_ms=*/0);
   EXPECT_FALSE(fresh.StuckAt(now + 1'000 * kHourMs));

@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,7 +31,8 @@ namespace galaxy::push {
 class ScriptedBackend {
  public:
   explicit ScriptedBackend(Loop& loop, const Address& listen = {"127.0.0.1", 0}) {
-    health.AddTo(router_);
+    router_.Add("/grpc.health.v1.Health/Check",
+                [this](GrpcServerCall& call) { return std::make_unique<Check>(*this, call); });
     router_.Add("/galaxy.backend.push.v1.Push/SubscribePush",
                 [this](GrpcServerCall& call) { return std::make_unique<Handler>(*this, call); });
     auto server = HttpServer::Open(loop, listen, {}, router_);
@@ -108,10 +110,23 @@ class ScriptedBackend {
   Metadata metadata;
   uint64_t canary_ms = 5'000;
   int cancelled = 0;
-  GrpcHealth health;
+  // What health checks are answered with; nothing: not at all.
+  std::optional<GrpcHealth::Status> health = GrpcHealth::Status::kServing;
   std::function<void(std::string_view)> on_change;  // "subscribed", "cancelled"
 
  private:
+  struct Check final : GrpcCallHandler {
+    Check(ScriptedBackend& b, GrpcServerCall& c) : backend(b), the_call(c) {}
+    void OnMessage(std::string_view) override {
+      if (!backend.health) return;
+      the_call.Write(std::string{'\x08', static_cast<char>(*backend.health)});
+      the_call.Finish(GrpcStatus::kOk, "");
+    }
+    void OnHalfClose() override {}
+    void OnCancelled(const Error&) override {}
+    ScriptedBackend& backend;
+    GrpcServerCall& the_call;
+  };
   struct Handler final : GrpcCallHandler {
     Handler(ScriptedBackend& b, GrpcServerCall& c) : backend(b), the_call(c) {}
     void OnMessage(std::string_view message) override {
