@@ -240,7 +240,7 @@ Result<std::unique_ptr<EventListener>> EventListener::Start(Loop& loop, Listener
                                                             EventListenerHandler& handler) {
   Result<ServerUrl> url = ServerUrl::Parse(options.url);
   if (!url) return std::unexpected(url.error());
-  if (url->target == "/") url->target = "/v1/events";
+  if (url->path() == "/") url->target.replace(0, 1, "/v1/events");
   if (url->tls()) {
     if (Status ok = NeedTls(options); !ok) return std::unexpected(ok.error());
   }

@@ -74,7 +74,7 @@ TEST(Reconnect, AStatusOfTheGatewayCarriesTheVerdict) {
 TEST(Reconnect, ARedirectIsReadFromWhateverSaysIt) {
   EXPECT_EQ(EndOfBye({4307, "", "resume", 0, "https://b.example"}).redirect, "https://b.example");
   ConnectionEnd problem = EndOfRefusal(
-      {421, {}}, R"({"code":"redirected","verdict":"resume","url":"https://b.example"})");
+      {300, {}}, R"({"code":"redirected","verdict":"resume","url":"https://b.example"})");
   EXPECT_EQ(problem.code, 4307u);
   EXPECT_EQ(problem.redirect, "https://b.example");
   GrpcEnd status{.status = GrpcStatus::kUnavailable,

@@ -171,12 +171,12 @@ Farewell Edge::FarewellOf(const Error& error, std::string_view user) const {
 }
 
 // 7.7. Who reads problems does not want to be taken there: fetch() of a browser follows without the
-// token and without a word. The answer is 421 then, and says where.
+// token and without a word. The answer then says where, and is no 421, at which fetch() asks twice.
 void Edge::Redirect(Exchange& exchange, const Error& error, const std::string& url) {
   Count(error);
   const RequestHead& request = exchange.request();
   bool told = AcceptsProblem(request.headers);
-  ProblemResponse problem = Problem(error, {}, told ? 421 : 0, url);
+  ProblemResponse problem = Problem(error, {}, told ? 300 : 0, url);
   if (!told) {
     std::string target = url + request.path;
     if (!request.query.empty()) target += "?" + request.query;

@@ -199,6 +199,7 @@ std::string_view ReasonPhrase(int status) {
       {202, "Accepted"},
       {204, "No Content"},
       {206, "Partial Content"},
+      {300, "Multiple Choices"},
       {301, "Moved Permanently"},
       {302, "Found"},
       {303, "See Other"},

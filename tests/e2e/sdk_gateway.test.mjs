@@ -1,9 +1,11 @@
 // The JavaScript SDK against a real backend and gateway, over WebSocket and over its SSE fallback: semantics.md 7.4, 7.5, 8.1, 8.5, 8.8.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import WebSocket from 'ws';
-import { connect, memoryCursorStore } from '../../sdk/js/src/index.js';
-import { Keys, Program, invalidate, publish, ready, startBackend, startGateway, temporaryFolder, waitFor, ISSUER, AUDIENCE } from '../support/galaxy.mjs';
+import { connect, memoryCursorStore, partitionOf } from '../../sdk/js/src/index.js';
+import { BINARY, Keys, Program, invalidate, publish, ready, startBackend, startGateway, temporaryFolder, waitFor, ISSUER, AUDIENCE } from '../support/galaxy.mjs';
 
 let backend, gateway, keys;
 before(async () => {
@@ -134,5 +136,34 @@ test('a gateway that is replaced costs a reconnect and loses nothing (6.5, 7.4)'
   } finally {
     await device.close();
     await next.stop();
+  }
+});
+
+test('a gateway of another partition sends the client where its user is served (7.7)', async () => {
+  const user = `sdk-${++users}`, own = partitionOf(user);
+  const others = own === 0 ? '1-255' : own === 255 ? '0-254' : `0-${own - 1},${own + 1}-255`;
+  const envelope = join(temporaryFolder(), 'envelope.json');
+  execFileSync(BINARY, ['keys', 'envelope', '--out', envelope]);
+  const right = await startGateway(backend, keys, '--id', 'right', '--envelope-keys', envelope, '--partitions', String(own));
+  const wrong = await startGateway(backend, keys, '--id', 'wrong', '--envelope-keys', envelope, '--partitions', others,
+    '--foreign-partition', 'redirect', '--partition-urls', `${own}=http://${right.addresses.listen}`);
+  try {
+    await Promise.all([ready(right), ready(wrong)]);
+    for (const transport of ['websocket', 'sse']) {
+      const device = new Device(user, 's-1', { gateway: wrong, connect: { transports: [transport], cursorStore: memoryCursorStore() } });
+      await device.state('live');
+      const cursor = await publish(backend, { user_id: user });
+      await device.take(1);
+      assert.deepEqual(device.events.map((event) => event.cursor), [cursor]);
+      assert.ok(device.states.some((state) => state.code_name === 'redirected' && state.name === 'connecting'));
+      assert.ok(!device.states.some((state) => state.name === 'waiting'), 'at once');
+      assert.deepEqual(device.problems, []);
+      await device.close();
+    }
+    const metrics = await (await fetch(`http://${wrong.addresses.admin}/metrics`)).text();
+    assert.match(metrics, /galaxy_push_edge_refused_total\{code="redirected",verdict="resume"\} 2\n/);
+  } finally {
+    await wrong.stop();
+    await right.stop();
   }
 });

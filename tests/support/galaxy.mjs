@@ -88,7 +88,7 @@ export class Keys {
 }
 
 export const startGateway = (backend, keys, ...args) =>
-  Program.start('gateway', '--id', 'gw-1', '--backend', backend.addresses.listen, '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0',
+  Program.start('gateway', ...(args.includes('--id') ? [] : ['--id', 'gw-1']), '--backend', backend.addresses.listen, '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0',
     '--data', temporaryFolder(), '--jwks', keys.jwks, '--issuer', ISSUER, '--audience', AUDIENCE, ...args);
 
 export async function ready(program) {

@@ -39,7 +39,7 @@ export class Client {
     this.connection_ = null;
     this.cursor_ = new CursorKeeper(options.cursorStore ?? memoryCursorStore(), (problem) => this.report_(problem));
     this.keys_ = new KeyStore({
-      jwks: options.jwks ?? new URL(this.url_.href.replace(/v1\/events$/, ".well-known/jwks.json")),
+      jwks: options.jwks ?? keysUrl(this.url_),
       fetch: this.fetch_(), now: this.clock_.now,
     });
     this.pipeline_ = new Pipeline(this.handlers_(), options.queueEventsMax ?? 10_000);
@@ -170,7 +170,7 @@ export class Client {
       onBadFrame: (detail) => this.step_({ type: "bad_frame", epoch, detail }),
       onEnd: (end) => this.step_({ type: "ended", epoch, end }),
     };
-    const target = { url: place === null ? this.url_ : new URL(this.url_.pathname, place), token, cursor };
+    const target = { url: place === null ? this.url_ : new URL(this.url_.pathname + this.url_.search, place), token, cursor };
     try {
       this.connection_ = transport === "websocket"
           ? openWebSocket({ ...target, WebSocket: webSocketOf(this.options_) }, listener)
@@ -265,8 +265,19 @@ function eventsUrl(url) {
   if (!/^(https?|wss?):$/.test(events.protocol)) throw new TypeError(`not an http or ws address: ${url}`);
   events.protocol = events.protocol.replace("ws", "http");
   events.pathname = `${events.pathname.replace(/\/$/, "")}/v1/events`;
-  events.search = events.hash = "";
+  // The hint stays, as a load balancer reads it; anything else is not for a URL that stands in logs.
+  const partition = events.searchParams.get("partition");
+  events.search = partition === null ? "" : `partition=${encodeURIComponent(partition)}`;
+  events.hash = "";
   return events;
+}
+
+/** @param {URL} events */
+function keysUrl(events) {
+  const keys = new URL(events);
+  keys.pathname = keys.pathname.replace(/v1\/events$/, ".well-known/jwks.json");
+  keys.search = "";
+  return keys;
 }
 
 /** @param {import("./types.js").Options} options */

@@ -3,6 +3,7 @@
 import { Client } from "./client.js";
 
 export { Client };
+export { partitionOf } from "./partition.js";
 export { localStorageCursorStore, memoryCursorStore } from "./stores.js";
 export { KeyStore, missingCrypto, Verifier } from "./verify.js";
 

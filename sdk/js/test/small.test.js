@@ -6,10 +6,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { partitionOf } from "../src/partition.js";
 import { fromBase64, fromBase64Url, toBase64Url } from "../src/bytes.js";
 import { readFrame } from "../src/frames.js";
 import { SseParser } from "../src/sse_parser.js";
 import { localStorageCursorStore } from "../src/stores.js";
+
+test("the partition of a user is what the gateways take it for (4.11)", () => {
+  // 38: the check value of CRC-32/ISO-HDLC, 0xcbf43926.
+  const known = { "123456789": 38, alice: 71, bob: 64, "Jürgen": 73, "": 0, "0190f3a2-7c11-7e55-9d4e-0a1b2c3d4e5f": 160 };
+  for (const [user, partition] of Object.entries(known)) assert.equal(partitionOf(user), partition, user);
+});
 
 const parse = (pieces) => {
   const data = [];

@@ -5,6 +5,7 @@
  */
 export function connect(options: import("./types.js").Options): Client;
 export { Client };
+export { partitionOf } from "./partition.js";
 import { Client } from "./client.js";
 export { localStorageCursorStore, memoryCursorStore } from "./stores.js";
 export { KeyStore, missingCrypto, Verifier } from "./verify.js";
