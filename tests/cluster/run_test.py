@@ -1,5 +1,5 @@
 """`make cluster`: the whole of it from one command, what its page is told, and that nothing is left of it."""
-import json, os, pathlib, signal, subprocess, sys, unittest
+import json, os, pathlib, re, signal, subprocess, sys, unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import harness
@@ -72,6 +72,13 @@ class RunCluster(unittest.TestCase):
             raise AssertionError("%s\n%s\n%s" % (error, json.dumps(self.look(), indent=1), self.output()))
         self.assertRegex(self.output(), "gw-1 hears b")
         self.assertRegex(self.output(), "leads galaxy-log")
+
+        # The metrics that operators are told to alarm on are there.
+        served = "".join(harness.get(node["admin"], "/metrics").text for node in (self.at["backends"][0], self.at["gateways"][0]))
+        page = (harness.ROOT / "docs" / "operations" / "cluster.md").read_text()
+        named = set(re.findall(r"\bgalaxy_push_[a-z0-9_]+", page))
+        self.assertGreater(len(named), 8)
+        self.assertEqual(named - set(re.findall(r"^# TYPE (\S+)", served, re.M)), set())
 
         # What it hands out and takes is for this page alone.
         config = harness.get(self.page, "/demo/config.json").json
