@@ -234,6 +234,24 @@ TEST_F(PushClaimsTest, TheBoundOfSubscriptionsHoldsBeforeAndAfterTheWait) {
   EXPECT_EQ(backend->Subscriptions().size(), 2u);
 }
 
+struct PushClaimsCanaryTest : PushClaimsTest {
+  BackendConfig Config() override {
+    BackendConfig config = PushClaimsTest::Config();
+    config.push.canary_ms = 60'000;
+    return config;
+  }
+};
+
+// semantics.md 4.9
+TEST_F(PushClaimsCanaryTest, ACanaryFollowsWhatIsAcceptedNotWhatWaits) {
+  auto sub = AskAndFindHead("gw");
+  PublishOne("ann");  // whatever was to come before is through
+  uint64_t before = backend->Stats().canaries_published;
+  claims.Grant(0);
+  RunUntil([&] { return sub->has_metadata; });
+  RunUntil([&] { return backend->Stats().canaries_published == before + 1; });
+}
+
 TEST_F(PushClaimsTest, ASecondRequestMessageWhileItWaitsEndsTheCall) {
   auto sub = AskAndFindHead("gw");
   sub->call->Write(SubscribeMessage("gw"));
