@@ -13,7 +13,6 @@ namespace {
 
 constexpr int64_t kCallMs = 1'000;  // what one call of JetStream's API may take
 constexpr int64_t kPauseMs = 100;
-constexpr int64_t kSettleMs = 500;
 constexpr int64_t kNsPerMs = 1'000'000;
 constexpr uint64_t kHeaderBytesMax = 512;  // ours: the message id
 const std::string kDescription = "Galaxy Push: a log that began at ";
@@ -229,15 +228,6 @@ Result<JsStreamInfoHandle> NatsStream::OpenLog(int64_t deadline_ms) {
   auto info = FindOrMake(config, deadline_ms);
   if (!info) return info;
   if (Status ok = CheckLog(**info); !ok) return std::unexpected(ok.error());
-  // Cursors begin with the time at which the stream was made. For some milliseconds the server that
-  // leads a new one tells when it made its own copy instead, by its own clock: what nobody has
-  // written to yet is asked again.
-  while ((*info)->Cluster != nullptr && (*info)->State.LastSeq == 0) {
-    Sleep(kSettleMs);
-    auto again = FindOrMake(config, deadline_ms);
-    if (!again || (*again)->Created == (*info)->Created) return again;
-    info = std::move(again);
-  }
   return info;
 }
 
