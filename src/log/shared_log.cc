@@ -99,6 +99,7 @@ Result<std::unique_ptr<SharedLog>> SharedLog::Open(const Options& options,
 Status SharedLog::Recover(const Clock& clock) {
   Result<SharedStream::Opening> opening = stream_->Open();
   if (!opening) return std::unexpected(opening.error());
+  unanswered_max_ = std::max<size_t>(opening->unanswered_max, 1);
   log_start_ = NewLogStart(opening->began_ms);
   read_ = opening->first - 1;
   Cursor floor{log_start_.sequence + read_, 0};
@@ -233,11 +234,11 @@ void SharedLog::OnAnswer(const StreamNews::Answer& answer) {
   if (pending.state != State::kSent && pending.state != State::kUnsent) return;
   if (answer.error) {
     if (!answer.again) return Done(pending, std::unexpected(*answer.error));
-    pending.state = State::kUnsent;
+    Become(State::kUnsent, pending);
     return ResendLater();
   }
   SetAvailable();
-  pending.state = State::kPlaced;
+  Become(State::kPlaced, pending);
   pending.sequence = answer.sequence;
   pending.known = answer.duplicate;
   if (Seen(pending)) return Done(pending, AnswerTo(pending));

@@ -125,6 +125,7 @@ class SharedLog final : public Log {
   void Begin(Job job, bool probe);
   void Enqueue(OpenJob& job, uint64_t number, size_t index);
   void Send();
+  void Become(State state, Pending& pending);
   bool SendOne(uint64_t token, Pending& pending);
   void ResendLater();
   void Resend();
@@ -162,7 +163,9 @@ class SharedLog final : public Log {
   uint64_t complete_ = 0;        // number of the first that may be left to complete
   std::deque<Pending> pending_;  // tokens from pending_begin_ on
   uint64_t pending_begin_ = 0;
-  uint64_t next_ = 0;            // token; what is before it is not unsent
+  uint64_t next_ = 0;  // token; what is before it is not unsent
+  size_t unanswered_max_ = 1;
+  size_t unanswered_ = 0;        // sent, and nothing heard
   size_t pipeline_entries_ = 0;  // without a result
   size_t pipeline_bytes_ = 0;
   std::deque<uint64_t> placed_;  // tokens of those that wait to be seen

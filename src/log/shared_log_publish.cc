@@ -106,7 +106,7 @@ void SharedLog::Enqueue(OpenJob& job, uint64_t number, size_t index) {
 
 void SharedLog::Send() {
   if (resend_) return;
-  for (; next_ < pending_begin_ + pending_.size(); ++next_) {
+  for (; next_ < pending_begin_ + pending_.size() && unanswered_ < unanswered_max_; ++next_) {
     if (next_ < pending_begin_) next_ = pending_begin_;
     Pending& pending = pending_[next_ - pending_begin_];
     if (pending.state != State::kUnsent) continue;
@@ -124,9 +124,15 @@ bool SharedLog::SendOne(uint64_t token, Pending& pending) {
   if (!sent) return false;
   if (pending.sends > 0) Bump(shared_counters_.resent);
   if (pending.sends < UINT16_MAX) ++pending.sends;
-  pending.state = State::kSent;
+  Become(State::kSent, pending);
   pending.sent_ms = mono_ms_;
   return true;
+}
+
+void SharedLog::Become(State state, Pending& pending) {
+  if (pending.state == State::kSent) --unanswered_;
+  if (state == State::kSent) ++unanswered_;
+  pending.state = state;
 }
 
 void SharedLog::ResendLater() {
@@ -156,7 +162,7 @@ void SharedLog::Resend() {
     if (may_come) return;
   }
   for (Pending& pending : pending_) {
-    if (pending.state == State::kSent) pending.state = State::kUnsent;
+    if (pending.state == State::kSent) Become(State::kUnsent, pending);
   }
   next_ = pending_begin_;
   resend_ = false;
@@ -176,7 +182,7 @@ void SharedLog::FailOverdue() {
 }
 
 void SharedLog::Done(Pending& pending, Result<Ack> result) {
-  pending.state = State::kDone;
+  Become(State::kDone, pending);
   OpenJob& job = JobOf(pending);
   --pipeline_entries_;
   pipeline_bytes_ -= EntryOf(job, pending.item).size();

@@ -70,8 +70,9 @@ class SharedStream {
     uint64_t began_ms = 0;  // when the log began: the same for all, and later than any before it
     uint64_t first = 1;     // the first message that will be read, if there is one already
     uint64_t last = 0;      // the newest at this moment
-    uint64_t last_time_ms = 0;  // its time; 0: not known
-    StreamMessages retained;    // invalidations retained at this moment
+    uint64_t last_time_ms = 0;      // its time; 0: not known
+    size_t unanswered_max = 8'192;  // publications at once that it takes best
+    StreamMessages retained;        // invalidations retained at this moment
   };
   struct Publication {
     uint64_t token = 0;  // comes back with the answer
