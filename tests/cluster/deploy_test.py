@@ -72,7 +72,8 @@ class Deploy(unittest.TestCase):
         authority.issue("nats", ["nats-1", "nats-2", "nats-3", "localhost"])
         authority.issue("backend", ["backend-1", "localhost"])
         authority.issue("producer", uris=["galaxy:producer"])
-        (folder / "roles.json").write_text(json.dumps({"roles": [{"role": "producer", "san": "galaxy:producer"}]}))
+        authority.issue("gateway", ["gw-1"])
+        (folder / "roles.json").write_text(json.dumps({"roles": [{"role": "producer", "san": "galaxy:producer"}, {"role": "gateway", "san": "gw-1"}]}))
         ports = free_ports(9)
         servers = [self.server(folder, n, ports) for n in range(3)]
         for server in servers:
@@ -95,11 +96,25 @@ class Deploy(unittest.TestCase):
             answer = connection.getresponse()
             self.assertEqual((answer.status, b'"cursor"' in answer.read()), (200, True))
             connection.close()
+            # A subscription claims its id in the servers.
+            seen = subprocess.run([harness.BINARY, "tail", "--backend", "localhost:" + port, "--id", "gw-1", "--since", "5m", "--count", "1", "--backend-ca", folder / "ca.crt",
+                                   "--backend-cert", folder / "gateway.crt", "--backend-key", folder / "gateway.key"], capture_output=True, text=True, timeout=20)
+            self.assertEqual(seen.returncode, 0, seen.stderr)
+            self.assertGreater(backend.metric("galaxy_push_claims_made_total"), 0)
         self.assertEqual({s.streams()["galaxy-log"][2] >= 1 for s in servers}, {True})
-        # Who has no certificate of the CA is nobody's client.
-        self.assertIn(b"PONG", ping(servers[0].client, context))
+        # A certificate of the CA is not enough: it must be a backend's. Without one nobody gets anywhere.
+        known = ssl.create_default_context(cafile=str(folder / "ca.crt"))
+        known.load_cert_chain(folder / "backend.crt", folder / "backend.key")
+        self.assertIn(b"PONG", ping(servers[0].client, known))
+        self.assertNotIn(b"PONG", ping(servers[0].client, context))
         stranger = ssl.create_default_context(cafile=str(folder / "ca.crt"))
         self.assertNotIn(b"PONG", ping(servers[0].client, stranger))
+        # And a backend cannot take the log away.
+        self.assertIn(b"Permissions Violation", ping(servers[0].client, known, b"SUB _INBOX.x 1\r\nPUB $JS.API.STREAM.DELETE.galaxy-log _INBOX.x 0\r\n\r\n"))
+
+        said = [line for server in servers for line in server.tail(1 << 20).splitlines() if "Violation" in line]
+        self.assertEqual([line for line in said if "STREAM.DELETE.galaxy-log" not in line], [], "a permission is missing")
+        self.assertEqual(len(said), 1)
 
     def server(self, folder, n, ports):
         name = "nats-%d" % (n + 1)
@@ -114,16 +129,16 @@ class Deploy(unittest.TestCase):
         return server
 
 
-def ping(address, context):
-    """What a nats-server answers to a PING over TLS until it ends the connection or falls silent."""
+def ping(address, context, before=b""):
+    """What a nats-server answers to a PING over TLS, and to what goes `before`, until it ends the connection or falls silent."""
     host, port = address.rsplit(":", 1)
     heard = b""
     with contextlib.suppress(OSError), contextlib.closing(socket.create_connection((host, int(port)), timeout=2)) as raw:
         while not heard.endswith(b"\r\n"):  # INFO comes in the clear
             heard += raw.recv(1)
         with context.wrap_socket(raw, server_hostname="localhost") as connection:
-            connection.sendall(b'CONNECT {"verbose":false}\r\nPING\r\n')
-            while b"PONG" not in heard:
+            connection.sendall(b'CONNECT {"verbose":false}\r\n' + before + b"PING\r\n")
+            while b"PONG" not in heard or before:
                 data = connection.recv(4096)
                 if not data:
                     break
