@@ -87,7 +87,7 @@ class Backup(unittest.TestCase):
         for backend in self.plane.backends:
             backend.stop()
         for name in self.plane.streams():
-            self.assertEqual(replicas.differences(self.plane.cluster, name), [])
+            self.assertEqual(replicas.differences(replicas.copies(self.plane.cluster, name)), [])
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ for folder in ("crash", "support"):
     sys.path.insert(0, str(HERE.parent / folder))
 sys.path.insert(0, str(HERE))
 import harness
-import network, producers, replicas, wire
+import history, network, producers, replicas, wire
 from clients import Listener, Prober, SessionClient
 from history import History
 from judge import Judge
@@ -260,9 +260,7 @@ class Plane:
             self.end_users()
             for backend in self.backends:
                 backend.stop()
-            for stream in self.streams():
-                for sentence in replicas.differences(self.cluster, stream):
-                    self.main("fault", rule="replicas", text=sentence)
+            self._compare_copies()
         except Died as died:
             self.main("fault", rule="process", text=str(died))
         finally:
@@ -270,6 +268,19 @@ class Plane:
         verdict = Judge(self.folder / "history").judge()
         self.silent_s = silences(verdict)
         return verdict
+
+    def _compare_copies(self):
+        """What each server holds, read from its own copy: the log the same everywhere, each acknowledged invalidation retained."""
+        log, retained = self.streams()
+        with self.cluster.connect(timeout=5) as client:
+            began_ms = int(client.stream(log, timeout=20)["config"]["description"].split()[-1])
+        acks = history.load(self.folder / "history", "publisher-invalidator")
+        wanted = [int(r["cursor"][:16], 16) - (began_ms << 16) for r in acks if r["what"] == "ack"]
+        faults = [log + ": " + sentence for sentence in replicas.differences(replicas.copies(self.cluster, log))]
+        faults += [retained + ": " + sentence for sentence in replicas.contradictions(replicas.copies(self.cluster, retained), wanted)]
+        for sentence in faults:
+            self.main("fault", rule="3.2" if sentence.startswith(retained) else "2.1", text=sentence)
+        self.main("compared", wanted=len(wanted))
 
     def end_users(self):
         for recorder in self.recorders:

@@ -27,15 +27,14 @@ def contents(cluster, stream, server):
     return found
 
 
-def differences(cluster, stream, seconds=60):
-    """Sentences, one for each server whose copy differs from another's. Nobody may publish meanwhile, and each server
-    leads in turn: others step down until it does."""
-    end, copies = time.monotonic() + seconds, {}
-    while len(copies) < len(cluster.servers):
+def copies(cluster, stream, seconds=60):
+    """{server: contents()}. Nobody may publish meanwhile; each server leads in turn: others step down until it does."""
+    end, found = time.monotonic() + seconds, {}
+    while len(found) < len(cluster.servers):
         leader = cluster.leader(stream, 30)
         try:
-            if leader.name not in copies:
-                copies[leader.name] = contents(cluster, stream, leader)
+            if leader.name not in found:
+                found[leader.name] = contents(cluster, stream, leader)
             elif len(cluster.servers) > 1:
                 with cluster.connect(timeout=5) as client:
                     client.api("STREAM.LEADER.STEPDOWN." + stream)
@@ -43,12 +42,30 @@ def differences(cluster, stream, seconds=60):
             if time.monotonic() > end:
                 raise AssertionError("the copies of %s cannot be read: %r" % (stream, error))
         if time.monotonic() > end:
-            raise AssertionError("within %d s only %s came to lead %s" % (seconds, sorted(copies), stream))
-    (first, base), *others = sorted(copies.items())
-    found = []
+            raise AssertionError("within %d s only %s came to lead %s" % (seconds, sorted(found), stream))
+    return dict(sorted(found.items()))
+
+
+def differences(found):
+    """Sentences, one for each server whose copy differs from the first one's."""
+    (first, base), *others = found.items()
+    sentences = []
     for name, copy in others:
         wrong = [s for s in sorted(base.keys() | copy.keys()) if base.get(s) != copy.get(s)]
         if wrong:
-            found.append("%s of %s and of %s differ at %d sequences, the first %d (%s, %s)"
-                         % (stream, first, name, len(wrong), wrong[0], base.get(wrong[0]), copy.get(wrong[0])))
-    return found
+            sentences.append("%s and %s differ at %d sequences, the first %d (%s, %s)" % (first, name, len(wrong), wrong[0], base.get(wrong[0]), copy.get(wrong[0])))
+    return sentences
+
+
+def contradictions(found, wanted):
+    """The same for a mirror, of which 2.9.10 does not keep three equal copies when its leader changes (docs/operations/cluster.md):
+    no two copies may have different messages at a place, and each must have those of `wanted`."""
+    sentences = []
+    for sequence in sorted(set().union(*found.values())):
+        if len({copy[sequence] for copy in found.values() if sequence in copy}) > 1:
+            sentences.append("sequence %d is not the same in all copies" % sequence)
+    for name, copy in found.items():
+        missing = sorted(set(wanted) - copy.keys())
+        if missing:
+            sentences.append("%s lacks %d of what was acknowledged, the first %d" % (name, len(missing), missing[0]))
+    return sentences
