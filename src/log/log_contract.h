@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "event/wire.h"
-#include "log/log.h"
+#include "log/log_kit.h"
 
 // The contract suite that a backend's log passes with every engine. One joins with
 //
@@ -34,8 +34,6 @@ struct LogMaker {
 
 class LogContract : public testing::TestWithParam<LogMaker> {
  protected:
-  using Results = std::vector<Result<Ack>>;
-
   // In real time: an engine may be another process.
   void Turn(const std::function<bool()>& until) {
     auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
@@ -52,46 +50,10 @@ class LogContract : public testing::TestWithParam<LogMaker> {
     ASSERT_TRUE(opened) << opened.error().message;
     log_ = std::move(*opened);
   }
-  Results Publish(const std::vector<EntryView>& views, uint64_t as_of_ms = 0) {
-    std::optional<Results> results;
-    LogBatch batch(log_->hasher());
-    for (const EntryView& view : views) {
-      view.type == EntryType::kEvent ? batch.AddEvent(view) : batch.AddInvalidation(view, as_of_ms);
-    }
-    auto done = [&](const LogBatch& it) {
-      // 2.1: what is acknowledged is in the ring.
-      for (const Result<Ack>& result : it.results()) {
-        if (!result) continue;
-        EXPECT_LE(result->cursor, log_->ring().head());
-      }
-      results = Results(it.results().begin(), it.results().end());
-    };
-    EXPECT_TRUE(log_->Submit(std::move(batch), done));
-    Turn([&] { return results.has_value(); });
-    return results.value_or(Results(views.size(), Ack{}));
-  }
-  static EntryView Event(std::string_view id, std::string_view user = "ann",
-                         std::string_view payload = "{}") {
-    return {.type = EntryType::kEvent,
-            .user_id = user,
-            .kind = "chat",
-            .payload = payload,
-            .event_id = id};
-  }
-  static EntryView Invalidation(std::string_view user, std::string_view session = "") {
-    return {.type = EntryType::kInvalidation, .user_id = user, .device_session_id = session};
-  }
-  // Cursor, user and event id of each entry from `position` on.
-  std::vector<std::string> Read(Ring::Position position) const {
-    std::vector<std::string> entries;
-    for (;;) {
-      Ring::Item item = log_->ring().Next(position);
-      if (item.state != Ring::State::kData) return entries;
-      EntryView view = *DecodePushEvent(EntryMessage(item.entry));
-      EXPECT_EQ(view.cursor, item.cursor.Format());
-      entries.push_back(item.cursor.Format() + " " + std::string(view.user_id) + "/" +
-                        std::string(view.event_id));
-    }
+  AckResults Publish(const std::vector<EntryView>& views, uint64_t as_of_ms = 0) {
+    AckBox box = SubmitAll(*log_, views, as_of_ms);
+    Turn([&] { return box->has_value(); });
+    return box->value_or(AckResults(views.size(), Ack{}));
   }
   std::vector<std::string> Retained() const {
     std::vector<std::string> users;
@@ -123,11 +85,11 @@ TEST_P(LogContract, ANewLogIsEmptyAndStartsAtItsCreationTime) {
 TEST_P(LogContract, EventsAndInvalidationsHaveOneRisingOrder) {
   // semantics.md 1.1, 1.3
   Open();
-  Results results = Publish({Event("1"), Invalidation("bob"), Event("2")});
-  for (Result<Ack>& more : Publish({Event("3"), Invalidation("ann", "s1")})) {
+  AckResults results = Publish({TestEvent("1"), TestInvalidation("bob"), TestEvent("2")});
+  for (Result<Ack>& more : Publish({TestEvent("3"), TestInvalidation("ann", "s1")})) {
     results.push_back(more);
   }
-  std::vector<std::string> entries = Read(log_->ring().Begin());
+  std::vector<std::string> entries = RingContents(*log_);
   ASSERT_EQ(entries.size(), 5u);
   const std::vector<std::string> kWhat = {"ann/1", "bob/", "ann/2", "ann/3", "ann/"};
   for (size_t i = 0; i < entries.size(); ++i) {
@@ -140,23 +102,24 @@ TEST_P(LogContract, EventsAndInvalidationsHaveOneRisingOrder) {
 TEST_P(LogContract, TheSameKeyAgainIsTheFirstOneOrAConflict) {
   // semantics.md 2.2
   Open();
-  Results first = Publish({Event("1"), Event("1"), Event("1", "bob")});
+  AckResults first = Publish({TestEvent("1"), TestEvent("1"), TestEvent("1", "bob")});
   EXPECT_FALSE(first[0]->duplicate);
   EXPECT_EQ(first[1], (Ack{first[0]->cursor, true}));
   EXPECT_FALSE(first[2]->duplicate);
-  Results again = Publish({Event("1"), Event("1", "ann", "[]")});
+  AckResults again = Publish({TestEvent("1"), TestEvent("1", "ann", "[]")});
   EXPECT_EQ(again[0], (Ack{first[0]->cursor, true}));
   ASSERT_FALSE(again[1]);
   EXPECT_EQ(again[1].error().code, Code::kAlreadyExists);
   EXPECT_EQ(again[1].error().field, "event_id");
-  EXPECT_EQ(Read(log_->ring().Begin()).size(), 2u);
+  EXPECT_EQ(RingContents(*log_).size(), 2u);
   EXPECT_EQ(log_->Stats().conflicts, 1u);
 }
 
 TEST_P(LogContract, RetainedIsTheNewestInvalidationOfEachSession) {
   // semantics.md 3.2
   Open();
-  Publish({Invalidation("ann", "s1"), Invalidation("ann"), Event("1"), Invalidation("ann", "s1")});
+  Publish({TestInvalidation("ann", "s1"), TestInvalidation("ann"), TestEvent("1"),
+           TestInvalidation("ann", "s1")});
   EXPECT_EQ(Retained(), (std::vector<std::string>{"ann/", "ann/s1"}));
 }
 
@@ -164,15 +127,15 @@ TEST_P(LogContract, AnInvalidationMayBeAsOfAnEarlierTime) {
   // semantics.md 8.5
   Open();
   uint64_t as_of_ms = Clock::Real().WallMs() - 60'000;
-  EXPECT_EQ(Publish({Invalidation("ann")}, as_of_ms)[0]->cursor.time_ms, as_of_ms);
-  EXPECT_EQ(Publish({Invalidation("ann")}, as_of_ms - 1'000)[0]->cursor.time_ms, as_of_ms);
+  EXPECT_EQ(Publish({TestInvalidation("ann")}, as_of_ms)[0]->cursor.time_ms, as_of_ms);
+  EXPECT_EQ(Publish({TestInvalidation("ann")}, as_of_ms - 1'000)[0]->cursor.time_ms, as_of_ms);
 }
 
 TEST_P(LogContract, ARestartLosesNothingThatWasAcknowledgedOrBeginsANewLogThatSortsAfter) {
   // semantics.md 1.2, 2.1, 2.2, 3.1, 3.2
   Open();
-  Results first = Publish({Event("1"), Invalidation("bob"), Event("2")});
-  std::vector<std::string> before = Read(log_->ring().Begin());
+  AckResults first = Publish({TestEvent("1"), TestInvalidation("bob"), TestEvent("2")});
+  std::vector<std::string> before = RingContents(*log_);
   Cursor head = log_->ring().head();
   Cursor start = log_->ring().log_start();
   uint64_t now_ms = Clock::Real().WallMs();  // a log begins at its millisecond
@@ -180,15 +143,15 @@ TEST_P(LogContract, ARestartLosesNothingThatWasAcknowledgedOrBeginsANewLogThatSo
   Open();
   if (!GetParam().durable) {
     EXPECT_GT(log_->ring().log_start(), start);
-    EXPECT_TRUE(Read(log_->ring().Begin()).empty());
+    EXPECT_TRUE(RingContents(*log_).empty());
     return;
   }
-  EXPECT_EQ(Read(log_->ring().Begin()), before);
+  EXPECT_EQ(RingContents(*log_), before);
   EXPECT_EQ(log_->ring().head(), head);
   EXPECT_EQ(log_->ring().log_start(), start);
   EXPECT_EQ(Retained(), (std::vector<std::string>{"bob/"}));
   EXPECT_EQ(log_->ring().Find(first[1]->cursor).match, Ring::Match::kFound);
-  Results again = Publish({Event("1"), Event("3"), Event("2", "ann", "[]")});
+  AckResults again = Publish({TestEvent("1"), TestEvent("3"), TestEvent("2", "ann", "[]")});
   EXPECT_EQ(again[0], (Ack{first[0]->cursor, true}));
   EXPECT_GT(again[1]->cursor, head);
   EXPECT_EQ(again[2].error().code, Code::kAlreadyExists);
@@ -197,7 +160,7 @@ TEST_P(LogContract, ARestartLosesNothingThatWasAcknowledgedOrBeginsANewLogThatSo
 TEST_P(LogContract, ACursorMatchesOnlyWithItsTime) {
   // semantics.md 1.5
   Open();
-  Cursor cursor = Publish({Event("1"), Event("2")})[0]->cursor;
+  Cursor cursor = Publish({TestEvent("1"), TestEvent("2")})[0]->cursor;
   EXPECT_EQ(log_->ring().Find(cursor).match, Ring::Match::kFound);
   EXPECT_EQ(log_->ring().Find({cursor.sequence, cursor.time_ms + 1}).match, Ring::Match::kUnknown);
   EXPECT_EQ(log_->ring().Find({cursor.sequence + 1'000, cursor.time_ms}).match,
@@ -207,7 +170,7 @@ TEST_P(LogContract, ACursorMatchesOnlyWithItsTime) {
 TEST_P(LogContract, TheHeadCanBeAwaited) {
   // semantics.md 4.2
   Open();
-  Cursor newest = Publish({Event("1")})[0]->cursor;
+  Cursor newest = Publish({TestEvent("1")})[0]->cursor;
   std::optional<Status> told;
   log_->AwaitHead([&](const Status& status) { told = status; });
   Turn([&] { return told.has_value(); });
@@ -220,18 +183,18 @@ TEST_P(LogContract, ALargeBatchComesBackWhole) {
   std::vector<std::string> ids;
   for (int i = 0; i < 3'000; ++i) ids.push_back(std::to_string(i));
   std::vector<EntryView> views;
-  for (const std::string& id : ids) views.push_back(Event(id, "user-" + id));
+  for (const std::string& id : ids) views.push_back(TestEvent(id, "user-" + id));
   std::vector<std::string> users;
   for (const std::string& id : ids) users.push_back("user-" + id);
   for (size_t i = 0; i < ids.size(); ++i) views[i].user_id = users[i];
-  Results results = Publish(views);
+  AckResults results = Publish(views);
   Cursor last;
   for (const Result<Ack>& result : results) {
     ASSERT_TRUE(result) << result.error().message;
     EXPECT_GT(result->cursor, last);
     last = result->cursor;
   }
-  EXPECT_EQ(Read(log_->ring().Begin()).size(), ids.size());
+  EXPECT_EQ(RingContents(*log_).size(), ids.size());
 }
 
 TEST_P(LogContract, AfterCloseNothingIsTakenAndWhatWasTakenIsAnswered) {
@@ -239,7 +202,7 @@ TEST_P(LogContract, AfterCloseNothingIsTakenAndWhatWasTakenIsAnswered) {
   Open();
   std::optional<Result<Ack>> result;
   LogBatch batch(log_->hasher());
-  batch.AddEvent(Event("1"));
+  batch.AddEvent(TestEvent("1"));
   ASSERT_TRUE(
       log_->Submit(std::move(batch), [&](const LogBatch& it) { result = it.results()[0]; }));
   EXPECT_FALSE(log_->Idle());
@@ -257,7 +220,7 @@ TEST_P(LogContract, AFullQueueRefuses) {
   int refused = 0;
   for (int i = 0; i < 4; ++i) {
     LogBatch batch(log_->hasher());
-    batch.AddInvalidation(Invalidation("ann"));
+    batch.AddInvalidation(TestInvalidation("ann"));
     Status taken = log_->Submit(std::move(batch), [](const LogBatch&) {});
     if (taken) continue;
     ++refused;

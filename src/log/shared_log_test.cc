@@ -11,24 +11,10 @@
 #include "event/message_splitter.h"
 #include "event/wire.h"
 #include "log/fake_shared_stream.h"
+#include "log/log_kit.h"
 
 namespace galaxy::push {
 namespace {
-
-using Results = std::vector<Result<Ack>>;
-using Box = std::shared_ptr<std::optional<Results>>;
-
-EntryView Event(std::string_view id, std::string_view user = "ann",
-                std::string_view payload = "{}") {
-  return {.type = EntryType::kEvent,
-          .user_id = user,
-          .kind = "chat",
-          .payload = payload,
-          .event_id = id};
-}
-EntryView Invalidation(std::string_view user) {
-  return {.type = EntryType::kInvalidation, .user_id = user};
-}
 
 // One of several backends on a store.
 struct Node {
@@ -39,16 +25,8 @@ struct Node {
     log = std::move(*opened);
     log->SetOnFatal([this](const Error& error) { fatal = error; });
   }
-  Box Submit(const std::vector<EntryView>& views, uint64_t as_of_ms = 0) {
-    auto box = std::make_shared<std::optional<Results>>();
-    LogBatch batch(log->hasher());
-    for (const EntryView& view : views) {
-      view.type == EntryType::kEvent ? batch.AddEvent(view) : batch.AddInvalidation(view, as_of_ms);
-    }
-    EXPECT_TRUE(log->Submit(std::move(batch), [box](const LogBatch& done) {
-      *box = Results(done.results().begin(), done.results().end());
-    }));
-    return box;
+  AckBox Submit(const std::vector<EntryView>& views, uint64_t as_of_ms = 0) {
+    return SubmitAll(*log, views, as_of_ms);
   }
   void Pass(uint64_t ms) {
     clock.Advance(ms);
@@ -58,25 +36,13 @@ struct Node {
   void Turn() {
     for (int i = 0; i < 3; ++i) log->Work(clock.WallMs(), clock.MonoMs());
   }
-  Results Publish(const std::vector<EntryView>& views, uint64_t as_of_ms = 0) {
-    Box box = Submit(views, as_of_ms);
+  AckResults Publish(const std::vector<EntryView>& views, uint64_t as_of_ms = 0) {
+    AckBox box = Submit(views, as_of_ms);
     Turn();
     EXPECT_TRUE(box->has_value());
-    return box->value_or(Results{});
+    return box->value_or(AckResults{});
   }
-  // "cursor user/event" of the ring.
-  std::vector<std::string> Contents() const {
-    std::vector<std::string> contents;
-    Ring::Position position = log->ring().Begin();
-    for (;;) {
-      Ring::Item item = log->ring().Next(position);
-      if (item.state != Ring::State::kData) return contents;
-      EntryView view = *DecodePushEvent(EntryMessage(item.entry));
-      EXPECT_EQ(view.cursor, item.cursor.Format());
-      contents.push_back(item.cursor.Format() + " " + std::string(view.user_id) + "/" +
-                         std::string(view.event_id));
-    }
-  }
+  std::vector<std::string> Contents() const { return RingContents(*log); }
   FakeStore& store;
   FakeClock& clock;
   std::optional<Error> fatal;
@@ -93,9 +59,9 @@ TEST_F(SharedLogTest, EveryBackendHasTheSameEntriesUnderTheSameCursors) {
   // semantics.md 1.2, 1.3, 1.6
   Node a(store, clock), b(store, clock);
   store.now_ms += 5;
-  Results first = a.Publish({Event("1"), Invalidation("bob")});
+  AckResults first = a.Publish({TestEvent("1"), TestInvalidation("bob")});
   store.now_ms += 5;
-  Results second = b.Publish({Event("2", "eve")});
+  AckResults second = b.Publish({TestEvent("2", "eve")});
   a.Turn();
   ASSERT_EQ(a.Contents().size(), 3u);
   EXPECT_EQ(a.Contents(), b.Contents());
@@ -111,7 +77,7 @@ TEST_F(SharedLogTest, AnEntryIsAcknowledgedOnlyWhenThisBackendHasReadIt) {
   // semantics.md 2.1
   Node a(store, clock);
   store.hides = true;
-  Box box = a.Submit({Event("1")});
+  AckBox box = a.Submit({TestEvent("1")});
   a.Turn();
   EXPECT_EQ(store.rows.size(), 1u);
   EXPECT_FALSE(box->has_value());
@@ -127,7 +93,7 @@ TEST_F(SharedLogTest, AnInvalidationIsAcknowledgedOnlyWhenItIsRetained) {
   // semantics.md 2.1, 3.2
   Node a(store, clock);
   store.mirrors = false;
-  Box invalidation = a.Submit({Invalidation("ann")});
+  AckBox invalidation = a.Submit({TestInvalidation("ann")});
   a.Turn();
   EXPECT_EQ(a.log->ring().Stats().entries, 1u);  // and yet it is on its way to the gateways
   EXPECT_FALSE(invalidation->has_value());
@@ -139,9 +105,9 @@ TEST_F(SharedLogTest, AnInvalidationIsAcknowledgedOnlyWhenItIsRetained) {
 TEST_F(SharedLogTest, ADuplicateOfAnotherBackendsGetsTheFirstCursor) {
   // semantics.md 2.2
   Node a(store, clock), b(store, clock);
-  Results first = a.Publish({Event("1")});
+  AckResults first = a.Publish({TestEvent("1")});
   store.hides = true;  // b has not read it yet
-  Box again = b.Submit({Event("1"), Event("1", "bob")});
+  AckBox again = b.Submit({TestEvent("1"), TestEvent("1", "bob")});
   b.Turn();
   store.hides = false;
   b.Turn();
@@ -154,16 +120,16 @@ TEST_F(SharedLogTest, ADuplicateOfAnotherBackendsGetsTheFirstCursor) {
 TEST_F(SharedLogTest, AnotherBodyUnderTheSameKeyIsFoundAndRefused) {
   // semantics.md 2.2
   Node a(store, clock), b(store, clock);
-  a.Publish({Event("1")});
+  a.Publish({TestEvent("1")});
   store.hides = true;
-  Box unread = b.Submit({Event("1", "ann", "{\"x\":1}")});
+  AckBox unread = b.Submit({TestEvent("1", "ann", "{\"x\":1}")});
   b.Turn();
   store.hides = false;
   b.Turn();
   ASSERT_TRUE(unread->has_value());
   EXPECT_EQ((**unread)[0].error().code, Code::kAlreadyExists);
   uint64_t publications = store.publications;
-  EXPECT_EQ(b.Publish({Event("1", "ann", "[]")})[0].error().code, Code::kAlreadyExists);
+  EXPECT_EQ(b.Publish({TestEvent("1", "ann", "[]")})[0].error().code, Code::kAlreadyExists);
   EXPECT_EQ(store.publications, publications);  // this time it is known here
   EXPECT_EQ(store.rows.size(), 1u);
 }
@@ -171,22 +137,22 @@ TEST_F(SharedLogTest, AnotherBodyUnderTheSameKeyIsFoundAndRefused) {
 TEST_F(SharedLogTest, AKeyThatTheStreamRemembersLongerThanTheRingIsComparedAllTheSame) {
   // semantics.md 2.2
   Node a(store, clock, {.dedupe_keys_max = 1});
-  Results first = a.Publish({Event("1")});
-  a.Publish({Event("2")});
-  EXPECT_EQ(a.Publish({Event("1")})[0], (Ack{first[0]->cursor, true}));
-  a.Publish({Event("3")});
-  EXPECT_EQ(a.Publish({Event("1", "ann", "[]")})[0].error().code, Code::kAlreadyExists);
+  AckResults first = a.Publish({TestEvent("1")});
+  a.Publish({TestEvent("2")});
+  EXPECT_EQ(a.Publish({TestEvent("1")})[0], (Ack{first[0]->cursor, true}));
+  a.Publish({TestEvent("3")});
+  EXPECT_EQ(a.Publish({TestEvent("1", "ann", "[]")})[0].error().code, Code::kAlreadyExists);
 }
 
 TEST_F(SharedLogTest, NoIdReachesTheStreamsIndex) {
   Node a(store, clock);
-  a.Publish({Event("secret-event", "secret-user")});
+  a.Publish({TestEvent("secret-event", "secret-user")});
   ASSERT_EQ(store.ids.size(), 1u);
   const std::string& id = store.ids.begin()->first;
   EXPECT_EQ(id.size(), 43u);
   EXPECT_EQ(id.find("secret"), std::string::npos);
   Node b(store, clock);
-  b.Publish({Event("secret-event", "secret-user2")});
+  b.Publish({TestEvent("secret-event", "secret-user2")});
   EXPECT_EQ(store.ids.size(), 2u);
 }
 
@@ -194,9 +160,9 @@ TEST_F(SharedLogTest, WhatTheStreamRefusesForNowIsSentAgainInOrderAndOnce) {
   // semantics.md 2.1, 2.5
   Node a(store, clock);
   store.refuses = true;
-  Box box = a.Submit({Event("1"), Event("2")});
+  AckBox box = a.Submit({TestEvent("1"), TestEvent("2")});
   a.Turn();
-  Box later = a.Submit({Event("3")});
+  AckBox later = a.Submit({TestEvent("3")});
   a.Turn();
   EXPECT_FALSE(box->has_value());
   store.refuses = false;
@@ -211,7 +177,7 @@ TEST_F(SharedLogTest, ALostAnswerIsNotASecondEntry) {
   // semantics.md 2.1, 2.2
   Node a(store, clock);
   store.loses_answers = true;
-  Box box = a.Submit({Event("1"), Invalidation("ann")});
+  AckBox box = a.Submit({TestEvent("1"), TestInvalidation("ann")});
   a.Turn();
   store.loses_answers = false;
   a.Pass(1'000);
@@ -227,11 +193,11 @@ TEST_F(SharedLogTest, NothingOvertakesWhatMayStillBeAnswered) {
   // semantics.md 2.5
   Node a(store, clock);
   store.loses_answers = true;
-  Box first = a.Submit({Event("1")});
+  AckBox first = a.Submit({TestEvent("1")});
   a.Turn();
   store.loses_answers = false;
   store.refuses = true;
-  Box second = a.Submit({Event("2")});
+  AckBox second = a.Submit({TestEvent("2")});
   a.Turn();
   store.refuses = false;
   uint64_t publications = store.publications;
@@ -246,22 +212,22 @@ TEST_F(SharedLogTest, WithoutTheStreamPublishesFailAndACanaryFindsOutWhenItIsBac
   // semantics.md 2.5
   Node a(store, clock);
   store.silent = true;
-  Box box = a.Submit({Event("1")});
+  AckBox box = a.Submit({TestEvent("1")});
   for (int i = 0; i < 11; ++i) a.Pass(1'000);
   ASSERT_TRUE(box->has_value());
   EXPECT_EQ((**box)[0].error().code, Code::kUnavailable);
   EXPECT_EQ(a.log->Ready().error().code, Code::kUnavailable);
-  EXPECT_EQ(a.Publish({Event("2")})[0].error().code, Code::kUnavailable);  // at once
+  EXPECT_EQ(a.Publish({TestEvent("2")})[0].error().code, Code::kUnavailable);  // at once
   store.silent = false;
   for (int i = 0; i < 12; ++i) a.Pass(1'000);
   EXPECT_TRUE(a.log->Ready());
-  EXPECT_TRUE(a.Publish({Event("2")})[0]);
+  EXPECT_TRUE(a.Publish({TestEvent("2")})[0]);
 }
 
 TEST_F(SharedLogTest, WithoutAConnectionNothingIsLost) {
   Node a(store, clock);
   store.down = true;
-  Box box = a.Submit({Event("1")});
+  AckBox box = a.Submit({TestEvent("1")});
   a.Turn();
   store.down = false;
   a.Pass(100);
@@ -272,7 +238,7 @@ TEST_F(SharedLogTest, WithoutAConnectionNothingIsLost) {
 TEST_F(SharedLogTest, TheHeadIsFoundByACanaryThatWaitersShare) {
   // semantics.md 4.2, 4.9
   Node a(store, clock), b(store, clock);
-  Results newest = b.Publish({Event("1")});
+  AckResults newest = b.Publish({TestEvent("1")});
   store.hides = true;  // a lags
   int called = 0;
   Cursor head;
@@ -301,7 +267,7 @@ TEST_F(SharedLogTest, WhoAsksWhileACanaryIsUnderWayWaitsForAnother) {
   store.hides = true;
   a.log->AwaitHead([](const Status&) {});
   a.Turn();
-  Box newest = b.Submit({Event("1")});
+  AckBox newest = b.Submit({TestEvent("1")});
   b.Turn();
   std::optional<Cursor> head;
   a.log->AwaitHead([&](const Status&) { head = a.log->ring().head(); });
@@ -329,7 +295,8 @@ TEST_F(SharedLogTest, RetainedInvalidationsOutliveTheStreamsWindow) {
   // semantics.md 3.2
   {
     Node a(store, clock);
-    a.Publish({Invalidation("ann"), Invalidation("bob"), Event("1"), Invalidation("ann")});
+    a.Publish({TestInvalidation("ann"), TestInvalidation("bob"), TestEvent("1"),
+               TestInvalidation("ann")});
   }
   store.rows.erase(store.rows.begin(), store.rows.begin() + 3);
   Node b(store, clock);
@@ -343,10 +310,10 @@ TEST_F(SharedLogTest, AnInvalidationAsOfAnEarlierTimeHasItsTimeAtEveryBackend) {
   // semantics.md 8.5
   Node a(store, clock);
   uint64_t as_of = store.now_ms - 60'000;
-  Results first = a.Publish({Invalidation("ann")}, as_of);
+  AckResults first = a.Publish({TestInvalidation("ann")}, as_of);
   EXPECT_EQ(first[0]->cursor.time_ms, as_of);
   // One that takes the place of another means all that that one meant.
-  Results second = a.Publish({Invalidation("ann")}, as_of - 5'000);
+  AckResults second = a.Publish({TestInvalidation("ann")}, as_of - 5'000);
   EXPECT_EQ(second[0]->cursor.time_ms, as_of);
   Node b(store, clock);
   EXPECT_EQ(b.Contents(), a.Contents());
@@ -355,10 +322,10 @@ TEST_F(SharedLogTest, AnInvalidationAsOfAnEarlierTimeHasItsTimeAtEveryBackend) {
 TEST_F(SharedLogTest, AHoleInTheStreamEndsTheProcessAndAStartKnowsOfIt) {
   // semantics.md 4.6
   Node a(store, clock);
-  a.Publish({Event("1"), Invalidation("ann")});
+  a.Publish({TestEvent("1"), TestInvalidation("ann")});
   Node b(store, clock);
   store.hides = true;
-  b.Submit({Event("2"), Invalidation("bob"), Event("3")});
+  b.Submit({TestEvent("2"), TestInvalidation("bob"), TestEvent("3")});
   b.Turn();
   store.rows.erase(store.rows.begin() + 2, store.rows.begin() + 4);
   store.hides = false;
@@ -374,11 +341,11 @@ TEST_F(SharedLogTest, AnotherEntryAtTheAcknowledgedPlaceEndsTheProcess) {
   // semantics.md 1.6, 2.1
   for (bool invalidation : {false, true}) {
     Node a(store, clock);
-    a.Publish({Event("1")});
-    a.Publish({Invalidation("bob")});
+    a.Publish({TestEvent("1")});
+    a.Publish({TestInvalidation("bob")});
     EXPECT_FALSE(a.fatal);
     store.other_history = 1;
-    Box box = a.Submit({invalidation ? Invalidation("eve") : Event("3")});
+    AckBox box = a.Submit({invalidation ? TestInvalidation("eve") : TestEvent("3")});
     a.Turn();
     store.other_history = 0;
     ASSERT_TRUE(a.fatal);
@@ -392,7 +359,7 @@ TEST_F(SharedLogTest, WhatNoBackendWroteIsPassedOver) {
   Node a(store, clock);
   store.rows.push_back({++store.last, store.now_ms, EntryType::kEvent, "not an entry"});
   store.rows.push_back({++store.last, store.now_ms, EntryType::kEvent, ""});
-  Results results = a.Publish({Event("1")});
+  AckResults results = a.Publish({TestEvent("1")});
   EXPECT_EQ(results[0]->cursor.sequence, start() + 3);
   EXPECT_EQ(a.Contents().size(), 1u);
 }
@@ -406,7 +373,7 @@ TEST_F(SharedLogTest, ThePipelineIsBoundedAndTheRestWaitsInTheQueue) {
   int refused = 0;
   for (int i = 0; i < 8; ++i) {
     LogBatch batch(log->hasher());
-    batch.AddInvalidation(Invalidation("ann"));
+    batch.AddInvalidation(TestInvalidation("ann"));
     if (!log->Submit(std::move(batch), [](const LogBatch&) {})) ++refused;
     log->Work(clock.WallMs(), clock.MonoMs());
   }
@@ -417,9 +384,9 @@ TEST_F(SharedLogTest, ThePipelineIsBoundedAndTheRestWaitsInTheQueue) {
 TEST_F(SharedLogTest, EveryTakenBatchIsAnsweredEvenIfTheLogIsDestroyed) {
   auto a = std::make_unique<Node>(store, clock);
   store.silent = true;
-  Box sent = a->Submit({Event("1")});
+  AckBox sent = a->Submit({TestEvent("1")});
   a->Turn();
-  Box waiting = a->Submit({Event("2")});
+  AckBox waiting = a->Submit({TestEvent("2")});
   a.reset();
   ASSERT_TRUE(sent->has_value() && waiting->has_value());
   EXPECT_EQ((**sent)[0].error().code, Code::kUnavailable);

@@ -38,7 +38,6 @@ INSTANTIATE_TEST_SUITE_P(Engines, LogContract,
 // Backends that share one nats-server.
 class NatsLog : public NatsTest {
  protected:
-  using Results = std::vector<Result<Ack>>;
   struct Node {
     std::unique_ptr<Log> log;
     std::optional<Error> fatal;
@@ -51,32 +50,13 @@ class NatsLog : public NatsTest {
         return condition();
       });
     }
-    std::shared_ptr<std::optional<Results>> Submit(const std::vector<EntryView>& views) {
-      auto box = std::make_shared<std::optional<Results>>();
-      LogBatch batch(log->hasher());
-      for (const EntryView& view : views) {
-        view.type == EntryType::kEvent ? batch.AddEvent(view) : batch.AddInvalidation(view);
-      }
-      EXPECT_TRUE(log->Submit(std::move(batch), [box](const LogBatch& done) {
-        *box = Results(done.results().begin(), done.results().end());
-      }));
-      return box;
-    }
-    Results Publish(const std::vector<EntryView>& views) {
+    AckBox Submit(const std::vector<EntryView>& views) { return SubmitAll(*log, views); }
+    AckResults Publish(const std::vector<EntryView>& views) {
       auto box = Submit(views);
       EXPECT_TRUE(Until([&] { return box->has_value(); }));
-      return box->value_or(Results(views.size(), Ack{}));
+      return box->value_or(AckResults(views.size(), Ack{}));
     }
-    std::vector<std::string> Contents() const {
-      std::vector<std::string> contents;
-      Ring::Position position = log->ring().Begin();
-      for (;;) {
-        Ring::Item item = log->ring().Next(position);
-        if (item.state != Ring::State::kData) return contents;
-        contents.push_back(item.cursor.Format() + " " +
-                           std::string(DecodePushEvent(EntryMessage(item.entry))->event_id));
-      }
-    }
+    std::vector<std::string> Contents() const { return RingContents(*log); }
   };
 
   std::unique_ptr<Node> Open(NatsStream::Options stream = {}) {
@@ -92,13 +72,6 @@ class NatsLog : public NatsTest {
     EXPECT_FALSE(log);
     return log ? Error{} : log.error();
   }
-  static EntryView Event(std::string_view id, std::string_view payload = "{}") {
-    return {.type = EntryType::kEvent, .user_id = "ann", .payload = payload, .event_id = id};
-  }
-  static EntryView Invalidation(std::string_view user) {
-    return {.type = EntryType::kInvalidation, .user_id = user};
-  }
-
   std::vector<std::shared_ptr<NatsConnection>> connections_;
 };
 
@@ -106,8 +79,8 @@ TEST_F(NatsLog, TwoBackendsHaveOneLog) {
   // semantics.md 1.3, 2.2
   auto a = Open();
   auto b = Open();
-  Results first = a->Publish({Event("1"), Invalidation("bob")});
-  Results second = b->Publish({Event("2"), Event("1"), Event("1", "[]")});
+  AckResults first = a->Publish({TestEvent("1"), TestInvalidation("bob")});
+  AckResults second = b->Publish({TestEvent("2"), TestEvent("1"), TestEvent("1", "ann", "[]")});
   EXPECT_EQ(second[1], (Ack{first[0]->cursor, true}));
   EXPECT_EQ(second[2].error().code, Code::kAlreadyExists);
   ASSERT_TRUE(a->Until([&] { return a->log->ring().head() == second[0]->cursor; }));
@@ -118,9 +91,9 @@ TEST_F(NatsLog, TwoBackendsHaveOneLog) {
 TEST_F(NatsLog, WhatWaitsWhileTheServersAreAwayIsPublishedOnceWhenTheyAreBack) {
   // semantics.md 2.1
   auto a = Open();
-  Results before = a->Publish({Event("1")});
+  AckResults before = a->Publish({TestEvent("1")});
   server.Kill();
-  auto waiting = a->Submit({Event("2"), Invalidation("bob")});
+  auto waiting = a->Submit({TestEvent("2"), TestInvalidation("bob")});
   EXPECT_FALSE(WaitFor([&] { return a->Work(), waiting->has_value(); }, 1));
   server.Start();
   ASSERT_TRUE(a->Until([&] { return waiting->has_value(); }));
@@ -137,11 +110,11 @@ TEST_F(NatsLog, AServerThatHangsIsNoHoleAndNoDuplicate) {
   auto a = Open();
   auto b = Open();
   server.Pause();
-  auto waiting = a->Submit({Event("1"), Event("2")});
+  auto waiting = a->Submit({TestEvent("1"), TestEvent("2")});
   EXPECT_FALSE(WaitFor([&] { return a->Work(), waiting->has_value(); }, 4));
   server.Continue();
   ASSERT_TRUE(a->Until([&] { return waiting->has_value(); }));
-  Results after = b->Publish({Event("3")});
+  AckResults after = b->Publish({TestEvent("3")});
   ASSERT_TRUE(a->Until([&] { return a->log->ring().head() == after[0]->cursor; }));
   EXPECT_EQ(a->Contents().size(), 3u);
   EXPECT_EQ(a->Contents(), b->Contents());
@@ -153,8 +126,8 @@ TEST_F(NatsLog, InvalidationsOutliveTheWindowInTheMirror) {
   Cursor head;
   {
     auto a = Open(brief);
-    a->Publish({Event("1"), Invalidation("bob")});
-    head = a->Publish({Invalidation("eve")})[0]->cursor;
+    a->Publish({TestEvent("1"), TestInvalidation("bob")});
+    head = a->Publish({TestInvalidation("eve")})[0]->cursor;
   }
   std::unique_ptr<Node> b;
   ASSERT_TRUE(WaitFor([&] {
