@@ -110,14 +110,20 @@ void BackendPool::OnCheck(const Address& address, BackendHealth health, uint64_t
 }
 
 void BackendPool::Become(Backend& backend, BackendHealth health, uint64_t now_ms) {
+  backend.heard_ms = now_ms;
   if (std::exchange(backend.health, health) == health) return;
   backend.since_ms = now_ms;
   backend.wary = false;
 }
 
-bool BackendPool::OtherUpTo(BackendHealth worst) const {
+bool BackendPool::OtherWell() const {
+  return std::ranges::any_of(backends_,
+                             [&](const Backend& one) { return IsOther(one) && Well(one.health); });
+}
+
+bool BackendPool::OtherServesSince(uint64_t ms) const {
   return std::ranges::any_of(backends_, [&](const Backend& one) {
-    return one.listed && one.target.address != in_use_ && one.health <= worst;
+    return IsOther(one) && one.health == BackendHealth::kServing && one.heard_ms >= ms;
   });
 }
 

@@ -52,6 +52,7 @@ class BackendPool {
     uint64_t place = 0;  // in the order: the smallest is the home
     BackendHealth health = BackendHealth::kUnknown;
     uint64_t since_ms = 0;  // when that began
+    uint64_t heard_ms = 0;  // when it was heard last
     bool tried = false;     // in this round
     bool listed = true;     // false: only the stream that it carries keeps it
     bool wary = false;      // it refused us, or broke off at once: no reason to come back by choice
@@ -77,9 +78,9 @@ class BackendPool {
   // A health check of an address has ended.
   void OnCheck(const Address& address, BackendHealth health, uint64_t now_ms);
 
-  // Another one than that in use serves, by its last check; or is not known to be unwell.
-  bool OtherServing() const { return OtherUpTo(BackendHealth::kServing); }
-  bool OtherWell() const { return OtherUpTo(BackendHealth::kUnknown); }
+  // Another one than that in use is not known to be unwell; or has said since then that it serves.
+  bool OtherWell() const;
+  bool OtherServesSince(uint64_t ms) const;
   // One has been found to serve, that was not so at that time.
   bool RecoveredSince(uint64_t ms) const;
   // The home is not in use, and has been well for so long; not one that sent us away when we were
@@ -97,7 +98,7 @@ class BackendPool {
   Backend* Best();
   Backend* At(const std::optional<Address>& address);
   void Become(Backend& backend, BackendHealth health, uint64_t now_ms);
-  bool OtherUpTo(BackendHealth worst) const;
+  bool IsOther(const Backend& one) const { return one.listed && one.target.address != in_use_; }
   bool MayGo(const Backend& backend) const;
 
   const std::string id_;

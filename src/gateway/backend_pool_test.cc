@@ -199,12 +199,14 @@ TEST(BackendPool, TellsWhetherAnotherOneWouldDo) {
   auto order = Order(pool);
   pool.Take();
   pool.OnAccepted(1);
-  EXPECT_FALSE(pool.OtherServing());
+  EXPECT_FALSE(pool.OtherServesSince(0));
   EXPECT_TRUE(pool.OtherWell());  // nothing is known of it
   pool.OnCheck(order[1], kServing, 2);
-  EXPECT_TRUE(pool.OtherServing());
-  pool.OnCheck(order[1], kNotServing, 3);
-  EXPECT_FALSE(pool.OtherServing());
+  pool.OnCheck(order[1], kServing, 5);
+  EXPECT_TRUE(pool.OtherServesSince(5));
+  EXPECT_FALSE(pool.OtherServesSince(6));
+  pool.OnCheck(order[1], kNotServing, 7);
+  EXPECT_FALSE(pool.OtherServesSince(0));
   EXPECT_FALSE(pool.OtherWell());
 }
 

@@ -10,6 +10,7 @@ namespace {
 
 // Of the one in use, without a word of its stream in between.
 constexpr int kUnansweredMax = 2;
+constexpr uint64_t kAskAgainMs = 200;
 
 HttpClientLimits ClientLimits(const GatewayConfig& config) {
   HttpClientLimits limits;
@@ -160,6 +161,7 @@ GrpcChannel* Backends::Take() {
   }
   if (!target) return nullptr;
   links_.at(Key(target->address)).unanswered = 0;
+  unwell_ms_.reset();
   return &channel();
 }
 
@@ -218,7 +220,19 @@ void Backends::Checked(const std::string& key, HealthAnswer answer, const std::s
   if (!none || !is_used) pool_.OnCheck(link.target.address, HealthOf(answer), NowMs());
   if (none && !is_used) Drop(std::exchange(link.channel, NewChannel(link.target)));
   ArmCheck(key, link.unanswered == 1 && is_used ? 0 : CheckDelay());
+  WatchUsed();
   TellNews();
+}
+
+// The others are asked at once: what is known of them may be from before the same trouble.
+void Backends::WatchUsed() {
+  if (!UsedIsUnwell()) return unwell_ms_.reset();
+  if (unwell_ms_) return;
+  unwell_ms_ = NowMs();
+  const Address& used = pool_.in_use()->target.address;
+  for (auto& [key, link] : links_) {
+    if (!link.check && link.target.address != used) ArmCheck(key, RandomU64() % kAskAgainMs);
+  }
 }
 
 void Backends::TellNews() {

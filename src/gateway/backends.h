@@ -61,8 +61,9 @@ class Backends {
   const BackendsStats& stats() const { return stats_; }
   // Why there is no address, when that is so.
   const std::string& trouble() const { return trouble_; }
-  // The one in use has said that it does not serve, or says nothing at all any more.
-  bool UsedIsUnwell() const;
+  // The one in use has said that it does not serve, or says nothing at all any more, and another
+  // one that was asked then says that it serves: what befalls all of them is no reason to leave.
+  bool ShouldLeave() const { return unwell_ms_ && pool_.OtherServesSince(*unwell_ms_); }
   // To be told: the stream says something.
   void OnBytes(uint64_t mono_ms) { bytes_ms_ = mono_ms; }
   std::vector<GatewayBackendInfo> List() const;
@@ -97,6 +98,8 @@ class Backends {
   void Check(const std::string& key);
   void Checked(const std::string& key, HealthAnswer answer, const std::string& message);
   uint64_t CheckDelay() const;
+  bool UsedIsUnwell() const;
+  void WatchUsed();
   // After this turn: what is on the stack may belong to it.
   void Drop(std::unique_ptr<GrpcChannel> channel);
   void TellNews();
@@ -111,6 +114,7 @@ class Backends {
   std::function<void()> then_;  // waits for the lookups
   std::string trouble_;
   uint64_t bytes_ms_ = 0;
+  std::optional<uint64_t> unwell_ms_;  // since when the one in use is
   bool stopped_ = false;
   Timer lookup_, news_;
 };

@@ -70,7 +70,7 @@ void FeedClient::Reconsider() {
   if (pool.OtherWell() && vouching_.silent()) {
     return Leave("suspect", BackendHealth::kNotServing, "no young entry has come");
   }
-  if (pool.OtherServing() && backends_.UsedIsUnwell()) {
+  if (backends_.ShouldLeave()) {
     return Leave("unwell", BackendHealth::kNotServing, "the backend does not serve, or is silent");
   }
   GoHomeIfDue();
