@@ -4,8 +4,10 @@
 #include <charconv>
 #include <chrono>
 #include <cstring>
+#include <nlohmann/json.hpp>
 #include <thread>
 
+#include "backend/json_writer.h"
 #include "base/hex.h"
 
 namespace galaxy::push {
@@ -33,7 +35,7 @@ std::string FeedOf(const ClaimBucket::Options& options) { return options.bucket 
 natsStatus Create(jsCtx* js, const ClaimBucket::Options& options, kvStore** store) {
   std::string source = KeysOf(options) + ">";
   std::string destination = FeedOf(options) + ">";
-  jsRePublish feed{source.c_str(), destination.c_str(), true};
+  jsRePublish feed{source.c_str(), destination.c_str(), false};
   kvConfig config;
   kvConfig_Init(&config);
   config.Bucket = options.bucket.c_str();
@@ -57,10 +59,28 @@ Result<ClaimBucket::State> ReadState(jsCtx* js, const ClaimBucket::Options& opti
   return ClaimBucket::State{static_cast<uint64_t>(info->Created) / 1'000'000, info->State.LastSeq};
 }
 
+std::string Value(const ClaimBucket::Draft& draft, uint64_t generation) {
+  std::string value = R"({"backend":)";
+  AppendJsonString(draft.backend, value);
+  return value + R"(,"claimed_ms":)" + std::to_string(draft.claimed_ms) + R"(,"generation":)" +
+         std::to_string(generation) + "}";
+}
+
+// 0: it is no claim's value.
+uint64_t GenerationIn(natsMsg* message) {
+  std::string_view text(natsMsg_GetData(message),
+                        static_cast<size_t>(natsMsg_GetDataLength(message)));
+  nlohmann::json value = nlohmann::json::parse(text, nullptr, false);
+  if (!value.is_object()) return 0;
+  auto generation = value.find("generation");
+  bool number = generation != value.end() && generation->is_number_unsigned();
+  return number ? generation->get<uint64_t>() : 0;
+}
+
 ClaimBucket::Event ReadEvent(natsMsg* message, std::string_view key, uint64_t revision) {
   const char* operation = nullptr;  // "DEL", "PURGE"; a put has none
   bool put = natsMsgHeader_Get(message, "KV-Operation", &operation) != NATS_OK;
-  return {put ? ReadClaimKey(key) : std::nullopt, revision};
+  return {put ? ReadClaimKey(key) : std::nullopt, {revision, put ? GenerationIn(message) : 0}};
 }
 
 }  // namespace
@@ -113,17 +133,17 @@ Result<std::optional<ClaimBucket::Event>> ClaimBucket::After(uint64_t revision) 
   return ReadEvent(raw, subject.substr(keys.size()), natsMsg_GetSequence(raw));
 }
 
-uint64_t ClaimBucket::Known(const Hash& id_hash) const {
+ClaimBucket::Claimed ClaimBucket::Known(const Hash& id_hash) const {
   std::lock_guard lock(mutex_);
   auto known = known_.find(id_hash);
-  return known == known_.end() ? 0 : known->second;
+  return known == known_.end() ? Claimed() : known->second;
 }
 
-void ClaimBucket::Learn(const Hash& id_hash, uint64_t revision) {
+void ClaimBucket::Learn(const Hash& id_hash, Claimed claimed) {
   std::lock_guard lock(mutex_);
   if (known_.size() >= kKnownMax) known_.clear();  // hints only: the server tells
-  uint64_t& known = known_[id_hash];
-  known = std::max(known, revision);
+  Claimed& known = known_[id_hash];
+  if (known.generation <= claimed.generation) known = claimed;
 }
 
 // 0 for `last`: nobody claimed it yet, or so long ago that it is gone.
@@ -135,38 +155,39 @@ natsStatus ClaimBucket::PutAfter(const std::string& key, const std::string& valu
 }
 
 // By the server that leads the bucket: any other may not have heard of the newest yet.
-Result<uint64_t> ClaimBucket::NewestOf(const std::string& key) const {
+Result<ClaimBucket::Claimed> ClaimBucket::NewestOf(const std::string& key) const {
   natsMsg* raw = nullptr;
   natsStatus status = js_GetLastMsg(&raw, js_.get(), StreamOf(options_).c_str(),
                                     (KeysOf(options_) + key).c_str(), nullptr, nullptr);
-  if (status == NATS_NOT_FOUND) return 0;
+  if (status == NATS_NOT_FOUND) return Claimed();
   if (status != NATS_OK) return NatsFailure("the claim before cannot be read", status);
   NatsMessageHandle message(raw);
-  return natsMsg_GetSequence(raw);
+  return Claimed{natsMsg_GetSequence(raw), GenerationIn(raw)};
 }
 
 // A try whose end is not known may have been made: then it is what the next one conflicts with.
-Result<uint64_t> ClaimBucket::Put(const Hash& id_hash, const std::string& value,
-                                  const std::function<bool()>& wanted, uint64_t& conflicts) {
+Result<ClaimBucket::Claimed> ClaimBucket::Put(const Hash& id_hash, const Draft& draft,
+                                              uint64_t& conflicts) {
   std::string key = ClaimKey(id_hash);
-  uint64_t last = Known(id_hash);
-  Result<uint64_t> put = Fail(Code::kUnavailable, "NATS is not connected");
-  for (int tries = 0; wanted(); ++tries) {
+  Claimed last = Known(id_hash);
+  Result<Claimed> put = Fail(Code::kUnavailable, "NATS is not connected");
+  for (int tries = 0; draft.wanted(); ++tries) {
     if (tries > 0) std::this_thread::sleep_for(kTryPause);
     // What is put without a connection the library keeps, to send it when nobody waits any more.
     if (!connection_.connected()) continue;
-    uint64_t revision = 0;
-    natsStatus status = PutAfter(key, value, last, revision);
+    Claimed claimed{0, draft.generation(last.generation)};
+    std::string value = Value(draft, claimed.generation);
+    natsStatus status = PutAfter(key, value, last.revision, claimed.revision);
     if (status == NATS_OK) {
-      Learn(id_hash, revision);
-      return revision;
+      Learn(id_hash, claimed);
+      return claimed;
     }
     put = NatsFailure("the claim cannot be put", status);
     if (status != NATS_ERR) continue;  // NATS_ERR: the server said no
-    Result<uint64_t> newest = NewestOf(key);
+    Result<Claimed> newest = NewestOf(key);
     if (!newest) continue;
     conflicts += *newest != last;
-    last = *newest;
+    last = {newest->revision, std::max(newest->generation, last.generation)};
   }
   return put;
 }

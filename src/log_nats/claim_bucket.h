@@ -22,9 +22,13 @@ std::string ClaimKey(const Hash& id_hash);
 std::optional<Hash> ReadClaimKey(std::string_view key);
 
 // ClaimBucket is the JetStream key-value bucket that claims of gateway ids are put into: a key for
-// each id, whose newest value is who claimed it last. A put's revision is its number in the
-// bucket's stream, so revisions rise over all keys; they survive a restart of all servers, since
-// the bucket lies in files.
+// each id, whose newest value is who claimed it last, and the claim's generation:
+//
+//   {"backend":"b1","claimed_ms":1763850000000,"generation":115595673600000001}
+//
+// A put's revision is its number in the bucket's stream. It says over which put another one goes,
+// and by holes in it what was not heard; it does not order claims: nats-server 2.9 lets it fall
+// when the bucket's leader changes after puts were refused. The bucket lies in files.
 //
 //   Threads  Any; calls block, each call to a server for `put_ms` or `call_ms` at most.
 //   Errors   kUnavailable; kNotFound when the bucket has gone.
@@ -42,9 +46,14 @@ class ClaimBucket {
     uint64_t created_ms = 0;  // another one when it was deleted and created anew
     uint64_t revision = 0;    // the newest
   };
+  struct Claimed {
+    uint64_t revision = 0;
+    uint64_t generation = 0;  // 0: the value does not say, or was not handed on
+    bool operator==(const Claimed&) const = default;
+  };
   struct Event {
     std::optional<Hash> id_hash;  // none: a deletion, or a key that is no claim's
-    uint64_t revision = 0;
+    Claimed claimed;
     bool operator==(const Event&) const = default;
   };
 
@@ -58,15 +67,22 @@ class ClaimBucket {
   // answered, any that holds the bucket, knows of none.
   Result<std::optional<Event>> After(uint64_t revision) const;
 
-  // Puts `value` over whatever was put before, not over what is put meanwhile: a put that was
+  // A claim that is to be put.
+  struct Draft {
+    std::string backend;
+    uint64_t claimed_ms = 0;
+    // The generation to take, above the one that it goes over.
+    std::function<uint64_t(uint64_t before)> generation;
+    std::function<bool()> wanted;
+  };
+  // Puts a claim over whatever was put before, not over what is put meanwhile: a put that was
   // delayed on its way (a cut, a resend) is refused by the server once a newer one is there, and
-  // tried again over that while `wanted` says so, as it is when servers do not answer. Returns its
-  // revision. `conflicts` counts the tries that found another one.
-  Result<uint64_t> Put(const Hash& id_hash, const std::string& value,
-                       const std::function<bool()>& wanted, uint64_t& conflicts);
+  // tried again over that while it is wanted, as it is when servers do not answer. `conflicts`
+  // counts the tries that found another one.
+  Result<Claimed> Put(const Hash& id_hash, const Draft& draft, uint64_t& conflicts);
 
   // Somebody's put has been heard of: the next one here goes over it at the first try.
-  void Learn(const Hash& id_hash, uint64_t revision);
+  void Learn(const Hash& id_hash, Claimed claimed);
 
   // What is put from now on, as the bucket's leader hands it on: at once, but what is handed on
   // while the way is cut is lost.
@@ -90,15 +106,15 @@ class ClaimBucket {
       : connection_(connection), options_(options), js_(std::move(js)), store_(std::move(store)) {}
   natsStatus PutAfter(const std::string& key, const std::string& value, uint64_t last,
                       uint64_t& revision) const;
-  Result<uint64_t> NewestOf(const std::string& key) const;
-  uint64_t Known(const Hash& id_hash) const;
+  Result<Claimed> NewestOf(const std::string& key) const;
+  Claimed Known(const Hash& id_hash) const;
 
   NatsConnection& connection_;
   const Options options_;
   const JsContextHandle js_;
   const KvStoreHandle store_;
   mutable std::mutex mutex_;
-  std::map<Hash, uint64_t> known_;  // the newest revisions heard of, mostly all
+  std::map<Hash, Claimed> known_;  // the newest heard of, mostly all
 };
 
 }  // namespace galaxy::push

@@ -4,8 +4,6 @@
 #include <optional>
 #include <utility>
 
-#include "log/engine.h"
-
 namespace galaxy::push {
 namespace {
 
@@ -67,7 +65,7 @@ Error ClaimWatcher::WatchOnce() {
   Result<ClaimBucket::State> state = (*bucket)->Read();
   if (!state) return state.error();
   Begin(*state);
-  return Follow(std::make_shared<Session>(std::move(*bucket), generation_start_), **feed);
+  return Follow(std::make_shared<Session>(std::move(*bucket)), **feed);
 }
 
 // Nobody here has claimed anything before the first bucket; of one that took its place all is news.
@@ -75,8 +73,6 @@ void ClaimWatcher::Begin(const ClaimBucket::State& state) {
   if (state.created_ms == created_ms_) return;
   told_ = created_ms_ == 0 ? state.revision : 0;
   created_ms_ = state.created_ms;
-  // By a clock that stepped back it may seem older than the one before.
-  generation_start_ = std::max(NewLogStart(state.created_ms).sequence, newest_);
 }
 
 Error ClaimWatcher::Follow(const std::shared_ptr<Session>& session, ClaimBucket::Feed& feed) {
@@ -107,14 +103,21 @@ Status ClaimWatcher::Check(const std::shared_ptr<Session>& session) {
   if (state->created_ms != created_ms_) {
     return std::unexpected(Trouble("the claims' bucket was created anew"));
   }
+  if (state->revision < told_) {
+    told_ = 0;
+    CatchUp(*session->bucket);
+    told_ = state->revision;  // by the leader's count, whoever answered
+  }
   if (state->revision > told_) CatchUp(*session->bucket);
   calls_.on_session(session);
   return {};
 }
 
 void ClaimWatcher::OnEvent(ClaimBucket& bucket, const Event& event) {
-  if (event.revision > told_ + 1) return CatchUp(bucket);
-  if (event.revision > told_) Tell(bucket, event);
+  const auto& [revision, generation] = event.claimed;
+  if (revision > told_ + 1 || (revision > told_ && generation == 0)) return CatchUp(bucket);
+  // One that is newer under a lower number: the bucket has fallen, which the next check finds, too.
+  if (revision > told_ || generation > newest_) Tell(bucket, event);
 }
 
 // What fails is tried again at the next check.
@@ -127,11 +130,11 @@ void ClaimWatcher::CatchUp(ClaimBucket& bucket) {
 }
 
 void ClaimWatcher::Tell(ClaimBucket& bucket, const Event& event) {
-  told_ = event.revision;
-  newest_ = generation_start_ + event.revision;
+  told_ = event.claimed.revision;
+  newest_ = std::max(newest_, event.claimed.generation);
   if (!event.id_hash) return;
-  bucket.Learn(*event.id_hash, event.revision);
-  calls_.on_claim(*event.id_hash, newest_);
+  bucket.Learn(*event.id_hash, event.claimed);
+  calls_.on_claim(*event.id_hash, event.claimed.generation);
 }
 
 }  // namespace galaxy::push

@@ -17,21 +17,19 @@ namespace galaxy::push {
 
 // ClaimWatcher is a thread that hears of every claim in the bucket, and keeps the bucket there.
 //
-//   Generations  A generation is the revision of the put above the time that the bucket was created
-//                at, as a log's numbers are (docs/semantics.md 1.2): it rises also when the bucket
-//                is lost and created anew.
 //   Way          The bucket's leader hands each put on; it is here at once. What is lost on that
 //                way leaves a hole in the revisions, or the bucket's newest revision, read every
 //                `check_ms` and after each outage, is above what was heard; then what is missing is
 //                read from any server that holds the bucket. No consumer is involved, that would
 //                live on one server and die with it.
+//   Fall         When the newest revision is below what was heard, the bucket has another leader
+//                that counts otherwise (ClaimBucket): everything in it is told again.
 //   Threads      What it is given is called on its thread. The destructor ends that.
 class ClaimWatcher {
  public:
   // Where claims are to be put while those of others become known here.
   struct Session {
     std::unique_ptr<ClaimBucket> bucket;
-    uint64_t generation_start = 0;
   };
   struct Options {
     ClaimBucket::Options bucket;
@@ -40,6 +38,7 @@ class ClaimWatcher {
   struct Calls {
     // At each check. Null: claims do not become known now.
     std::function<void(std::shared_ptr<Session>)> on_session;
+    // Now and then of one that was told before.
     std::function<void(const Hash& id_hash, uint64_t generation)> on_claim;
     std::function<void(const Error& error)> on_trouble;
   };
@@ -67,10 +66,9 @@ class ClaimWatcher {
   const Calls calls_;
 
   // The thread's.
-  uint64_t created_ms_ = 0;        // of the newest bucket
-  uint64_t generation_start_ = 0;  // in it
-  uint64_t told_ = 0;              // revision up to which all is told
-  uint64_t newest_ = 0;            // generation up to which all is told
+  uint64_t created_ms_ = 0;  // of the newest bucket
+  uint64_t told_ = 0;        // revision up to which all is told
+  uint64_t newest_ = 0;      // the highest generation told
 
   mutable std::mutex mutex_;
   std::condition_variable stop_;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "backend/json_writer.h"
+#include "log/engine.h"
 
 namespace galaxy::push {
 namespace {
@@ -16,12 +16,6 @@ bool IsBucketName(std::string_view name) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
            c == '_';
   });
-}
-
-std::string Value(std::string_view backend, uint64_t now_ms) {
-  std::string value = R"({"backend":)";
-  AppendJsonString(backend, value);
-  return value + R"(,"claimed_ms":)" + std::to_string(now_ms) + "}";
 }
 
 }  // namespace
@@ -73,6 +67,10 @@ ClaimWatcher::Calls NatsClaims::Calls() {
               },
           .on_claim =
               [this, self = handle_.ref()](const Hash& id_hash, uint64_t generation) {
+                {
+                  std::lock_guard lock(mutex_);
+                  newest_ = std::max(newest_, generation);
+                }
                 loop_.Post([self, id_hash, generation] {
                   NatsClaims* claims = self.get();
                   if (claims && claims->listener_) claims->listener_(id_hash, generation);
@@ -147,14 +145,25 @@ Result<uint64_t> NatsClaims::Carry(const Job& job) {
     return Fail(Code::kUnavailable, "gateway ids cannot be claimed: " + trouble_.message);
   }
   uint64_t conflicts = 0;
-  Result<uint64_t> put = session->bucket->Put(
-      job.id_hash, Value(options_.backend, loop_.clock().WallMs()), [&job] { return job.Wanted(); },
+  Result<ClaimBucket::Claimed> put = session->bucket->Put(
+      job.id_hash,
+      {.backend = options_.backend,
+       .claimed_ms = loop_.clock().WallMs(),
+       .generation = [this](uint64_t before) { return NextGeneration(before); },
+       .wanted = [&job] { return job.Wanted(); }},
       conflicts);
   std::lock_guard lock(mutex_);
   statistics_.conflicts += conflicts;
-  if (put) return session->generation_start + *put;
+  if (put) return put->generation;
   trouble_ = put.error();
   return Fail(Code::kUnavailable, "gateway ids cannot be claimed: " + trouble_.message);
+}
+
+uint64_t NatsClaims::NextGeneration(uint64_t before) {
+  uint64_t today = NewLogStart(loop_.clock().WallMs()).sequence;
+  std::lock_guard lock(mutex_);
+  newest_ = std::max({newest_, before, today}) + 1;
+  return newest_;
 }
 
 // One that nobody waits for any more is no failure.

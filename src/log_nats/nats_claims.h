@@ -27,6 +27,9 @@ namespace galaxy::push {
 //     loop
 //       ◀────────── done ─────────────┘
 //
+//   Generation Above every one heard of, above the one that the claim goes over, and above the time
+//              of day, as a log's numbers are (docs/semantics.md 1.2): it rises for each id, also
+//              over a loss of the bucket, and is given once by this backend.
 //   Threads    Its own two, since calls of libnats wait; all else on the loop.
 //   Displaced  Other backends hear of a claim as soon as the servers deliver it; of one that an
 //              outage kept from them as soon as that is over (ClaimWatcher).
@@ -72,6 +75,7 @@ class NatsClaims final : public SubscriptionClaims {
   Result<uint64_t> Carry(const Job& job);
   void Count(const Job& job, const Result<uint64_t>& claimed);
   void Answer(const Job& job, const Result<uint64_t>& claimed);
+  uint64_t NextGeneration(uint64_t before);
 
   Loop& loop_;
   const Options options_;
@@ -83,6 +87,7 @@ class NatsClaims final : public SubscriptionClaims {
   std::deque<Job> queue_;
   std::shared_ptr<Session> session_;  // null: the claims of others do not become known here
   Error trouble_;                     // why
+  uint64_t newest_ = 0;               // the highest generation heard of or given
   Statistics statistics_;
 
   Handle<NatsClaims> handle_;

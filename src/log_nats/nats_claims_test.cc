@@ -124,10 +124,12 @@ struct SilentBucketTest : NatsClaimsTest {
     CHECK(js_CreateKeyValue(&store, js, &config) == NATS_OK);
     KvStoreHandle kept_store(store);
   }
-  void HandOn(std::string_view id, const std::string& sequence) {
+  void HandOn(std::string_view id, const std::string& sequence, const std::string& value = "") {
     std::string subject = "galaxy-subscriptions.claimed." + ClaimKey(Sha256Of(id));
     natsMsg* raw = nullptr;
-    ASSERT_EQ(natsMsg_Create(&raw, subject.c_str(), nullptr, nullptr, 0), NATS_OK);
+    ASSERT_EQ(natsMsg_Create(&raw, subject.c_str(), nullptr, value.data(),
+                             static_cast<int>(value.size())),
+              NATS_OK);
     NatsMessageHandle message(raw);
     ASSERT_EQ(natsMsgHeader_Set(raw, "Nats-Sequence", sequence.c_str()), NATS_OK);
     ASSERT_EQ(natsConnection_PublishMsg(connection->get(), raw), NATS_OK);
@@ -172,6 +174,36 @@ TEST_F(SilentBucketTest, WhatIsNoHandedOnPutIsIgnored) {
   EXPECT_EQ(a.heard[Sha256Of("gw")].size(), 1u);
 }
 
+// semantics.md 5.4: a bucket's new leader may count from below (nats-server 2.9).
+TEST_F(SilentBucketTest, AClaimOfAHigherGenerationUnderALowerRevisionIsTold) {
+  Party a(loop, server.url(), "a");
+  Party b(loop, server.url(), "b", {.check_ms = 60'000});
+  ASSERT_TRUE(RunUntil([&] { return Watching(a) && Watching(b); }));
+  uint64_t newest = 0;
+  for (int i = 0; i < 3; ++i) newest = Claim(b, "gw");
+  ASSERT_TRUE(RunUntil([&] { return a.Heard("gw", newest); }));
+  HandOn("gw", "2", R"({"generation":)" + std::to_string(newest + 7) + "}");
+  HandOn("gw", "2", R"({"generation":)" + std::to_string(newest + 6) + "}");  // an old one
+  ASSERT_TRUE(RunUntil([&] { return a.Heard("gw", newest + 7); }));
+  EXPECT_FALSE(a.Heard("gw", newest + 6));
+  EXPECT_GT(Claim(a, "gw"), newest + 7);
+}
+
+// semantics.md 5.4
+TEST_F(SilentBucketTest, WhenTheNewestRevisionFallsEverythingIsToldAgain) {
+  Party a(loop, server.url(), "a");
+  Party b(loop, server.url(), "b", {.check_ms = 60'000});
+  ASSERT_TRUE(RunUntil([&] { return Watching(a) && Watching(b); }));
+  uint64_t claimed = Claim(b, "gw");
+  ASSERT_TRUE(RunUntil([&] { return a.Heard("gw", claimed); }));
+  HandOn("other", "2", R"({"generation":5})");  // the bucket has none
+  ASSERT_TRUE(RunUntil([&] { return a.heard[Sha256Of("gw")].size() == 2; }, 2'000));
+  EXPECT_TRUE(a.Heard("other", 5));
+  // And from there on it counts as the bucket does.
+  uint64_t next = Claim(b, "third");
+  EXPECT_TRUE(RunUntil([&] { return a.Heard("third", next); }, 2'000));
+}
+
 // semantics.md 5.4
 TEST_F(NatsClaimsTest, EveryClaimIsToldOnceInTheOrderTheyWereMade) {
   Party a(loop, server.url(), "a");
@@ -200,7 +232,9 @@ TEST_F(NatsClaimsTest, ABackendThatWasCutOffHearsOfTheClaimItMissed) {
   cable.Mend();
   EXPECT_TRUE(RunUntil([&] { return a.Heard("gw", missed); }, 3'000));
   // What it tried in vain came to nothing: it did not displace the newer one.
-  EXPECT_EQ(Claim(b, "other"), missed + 1);
+  Claim(b, "other");
+  ASSERT_TRUE(RunUntil([&] { return b.heard.contains(Sha256Of("other")); }));
+  EXPECT_EQ(b.heard[Sha256Of("gw")], (std::vector<uint64_t>{old, missed}));
   EXPECT_GT(Claim(a, "gw"), missed);
 }
 
@@ -227,7 +261,9 @@ TEST_F(NatsClaimsTest, AClaimThatNobodyWaitsForIsNotMade) {
   bool answered = false;
   a.claims->Claim("gw", [&](const Result<uint64_t>&) { answered = true; }).reset();
   server.Start();
-  EXPECT_EQ(Claim(a, "gw"), before + 1);
+  uint64_t after = Claim(a, "gw");
+  ASSERT_TRUE(RunUntil([&] { return a.Heard("gw", after); }));
+  EXPECT_EQ(a.heard[Sha256Of("gw")], (std::vector<uint64_t>{before, after}));
   EXPECT_FALSE(answered);
 }
 
@@ -292,9 +328,12 @@ struct ClaimBucketTest : NatsTest {
   // Its revision; 0 when it could not be put.
   uint64_t Put(ClaimBucket& into) {
     auto until = steady_clock::now() + std::chrono::seconds(5);
-    return into.Put(
-                   gw, "{}", [until] { return steady_clock::now() < until; }, conflicts)
-        .value_or(0);
+    return into.Put(gw, Draft([until] { return steady_clock::now() < until; }), conflicts)
+        .value_or(ClaimBucket::Claimed())
+        .revision;
+  }
+  static ClaimBucket::Draft Draft(std::function<bool()> wanted) {
+    return {"test", 1, [](uint64_t before) { return before + 1; }, std::move(wanted)};
   }
 };
 
@@ -303,10 +342,22 @@ TEST_F(ClaimBucketTest, APutIsNotMadeOverOneThatItDoesNotKnow) {
   EXPECT_EQ(Put(*bucket), 1u);
   EXPECT_EQ(Put(*other), 2u);
   int asked = 0;
-  Result<uint64_t> delayed = bucket->Put(gw, "{}", [&] { return asked++ == 0; }, conflicts);
+  auto delayed = bucket->Put(gw, Draft([&] { return asked++ == 0; }), conflicts);
   EXPECT_FALSE(delayed);
   EXPECT_EQ(bucket->Read()->revision, 2u);
   EXPECT_EQ(conflicts, 2u);
+}
+
+// semantics.md 4.1: whatever the revisions do.
+TEST_F(ClaimBucketTest, AClaimTakesAGenerationAboveTheOneItGoesOver) {
+  auto put = [&](ClaimBucket& into, uint64_t step) {
+    auto draft = Draft([] { return true; });
+    draft.generation = [step](uint64_t before) { return before + step; };
+    return into.Put(gw, draft, conflicts)->generation;
+  };
+  EXPECT_EQ(put(*bucket, 100), 100u);
+  EXPECT_EQ(put(*other, 1), 101u);  // it had not heard of it
+  EXPECT_EQ(put(*bucket, 1), 102u);
 }
 
 // semantics.md 4.1
@@ -337,7 +388,7 @@ TEST_F(ClaimBucketTest, APutGoesOverADeletionByAnOperator) {
   KvStoreHandle kept_store(store);
   ASSERT_EQ(kvStore_Delete(store, ClaimKey(gw).c_str()), NATS_OK);
   auto event = *bucket->After(0);
-  EXPECT_EQ(event->revision, 2u);
+  EXPECT_EQ(event->claimed.revision, 2u);
   EXPECT_FALSE(event->id_hash);  // nobody claimed it
   EXPECT_EQ(*bucket->After(2), std::nullopt);
   EXPECT_EQ(Put(*bucket), 3u);
