@@ -279,7 +279,8 @@ TEST_F(MoveTest, ABackendThatDoesNotServeIsLeftWhenAnotherDoes) {
     if (i % 20 == 0) CanaryNow();
   }
   ASSERT_EQ(order[2]->subscriptions.size(), 1u);
-  EXPECT_EQ(Metric("galaxy_push_feed_ends_total", "unwell"), 1);
+  EXPECT_EQ(Metric("galaxy_push_feed_ends_total", "not_serving"), 1);
+  EXPECT_EQ(Metric("galaxy_push_feed_alarms_total"), 0);  // it drains, as a rule
   // 5.1: one subscription, the old one is over before the new one begins.
   EXPECT_THAT(history, ElementsAre("cancelled home", "subscribed n2"));
 }
@@ -295,7 +296,8 @@ TEST_F(MoveTest, LeavesABackendThatNeitherAnswersNorSends) {
   Pass(13'000);  // asked after 7.5 s at the latest, and again when 2.5 s bring no answer
   ASSERT_EQ(history.size(), 2u);
   EXPECT_EQ(history[0], "cancelled home");
-  EXPECT_EQ(Metric("galaxy_push_feed_ends_total", "unwell"), 1);
+  EXPECT_EQ(Metric("galaxy_push_feed_ends_total", "silent"), 1);
+  EXPECT_EQ(Metric("galaxy_push_feed_alarms_total"), 1);
 }
 
 // semantics.md 6.6: an answer may be held up behind what the stream brings.

@@ -130,7 +130,7 @@ void FeedClient::Silent(bool answers) {
   if (!backends_.pool().HasNext()) return WatchSilence();
   silence_ = loop_.RunAfter(0, [this] {  // not here: the probe is on the stack
     if (stats_.connected) return;
-    Leave("silent", BackendHealth::kNotServing, "the subscription is not answered");
+    Leave("silent", BackendHealth::kUnreachable, "the subscription is not answered", true);
   });
 }
 

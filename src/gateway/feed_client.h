@@ -99,8 +99,10 @@ class FeedClient final : public GrpcClientHandler {
   void BarrierPassed();
   void Fault(const Error& error);
   void Stuck();
-  // For another backend. `seen`: what this one is thought to be.
-  void Leave(std::string_view cause, BackendHealth seen, std::string_view message);
+  // For another backend. `seen`: what this one is thought to be; one that serves was left by
+  // choice.
+  void Leave(std::string_view cause, BackendHealth seen, std::string_view message, bool alarm);
+  void LeaveUnwell();
   void Hurry();
   void GoHomeIfDue();
   // Something about the backends has changed, or about what this one brings.

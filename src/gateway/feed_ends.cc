@@ -53,12 +53,12 @@ void FeedClient::Stuck() {
   Retry(feed_.OnStuck(now_ms, backends_.pool().HasNext()), "nothing young has come for too long");
 }
 
-void FeedClient::Leave(std::string_view cause, BackendHealth seen, std::string_view message) {
+void FeedClient::Leave(std::string_view cause, BackendHealth seen, std::string_view message,
+                       bool alarm) {
   uint64_t now_ms = loop_.clock().MonoMs();
-  bool unwell = seen != BackendHealth::kServing;
   EndCall();
-  backends_.Leave(seen, feed_.LivesLong(now_ms), /*renew=*/unwell);
-  Retry(feed_.OnLeft(cause, /*alarm=*/unwell, now_ms, backends_.pool().HasNext()), message);
+  backends_.Leave(seen, feed_.LivesLong(now_ms), /*renew=*/seen != BackendHealth::kServing);
+  Retry(feed_.OnLeft(cause, alarm, now_ms, backends_.pool().HasNext()), message);
 }
 
 // 6.6
@@ -68,11 +68,9 @@ void FeedClient::Reconsider() {
   if (paused_ms_ && pool.RecoveredSince(*paused_ms_)) return Hurry();
   if (!stats_.connected || ignoring_) return;
   if (pool.OtherWell() && vouching_.silent()) {
-    return Leave("suspect", BackendHealth::kNotServing, "no young entry has come");
+    return Leave("suspect", BackendHealth::kNotServing, "no young entry has come", true);
   }
-  if (backends_.ShouldLeave()) {
-    return Leave("unwell", BackendHealth::kNotServing, "the backend does not serve, or is silent");
-  }
+  if (backends_.ShouldLeave()) return LeaveUnwell();
   GoHomeIfDue();
 }
 
@@ -81,12 +79,20 @@ void FeedClient::Hurry() {
   retry_ = loop_.RunAfter(RandomU64() % (config_.move_spread_ms + 1), [this] { Connect(); });
 }
 
+// One that says so itself drains, as a rule, or has alarms of its own.
+void FeedClient::LeaveUnwell() {
+  if (backends_.pool().in_use()->health == BackendHealth::kNotServing) {
+    return Leave("not_serving", BackendHealth::kNotServing, "the backend does not serve", false);
+  }
+  Leave("silent", BackendHealth::kUnreachable, "the backend neither answers nor sends", true);
+}
+
 // So that gateways spread evenly again some time after a backend was away.
 void FeedClient::GoHomeIfDue() {
   uint64_t now_ms = loop_.clock().MonoMs();
   bool settled = vouching_.state() == FreshState::kFresh && feed_.LivesLong(now_ms);
   if (return_ms_ == 0 || !settled || !backends_.pool().HomeServesFor(return_ms_, now_ms)) return;
-  Leave("home", BackendHealth::kServing, "the backend of our choice is well again");
+  Leave("home", BackendHealth::kServing, "the backend of our choice is well again", false);
 }
 
 void FeedClient::Retry(const FeedRetry& retry, std::string_view message) {
