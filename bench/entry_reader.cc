@@ -2,7 +2,7 @@
 // JSON object when each has read what was asked for, and before that a line "ready" once all are
 // accepted.
 //
-//   entry_reader HOST:PORT --entries N [--readers R] [--from start|now]
+//   entry_reader HOST:PORT --entries N [--readers R] [--from start|now] [--partitions LIST]
 //
 // `seconds` and `cpu_seconds` (its own) run from the first subscription's start to the last entry
 // with --from start, and from the first entry with --from now. It gives up after two minutes.
@@ -44,7 +44,14 @@ struct Options {
   uint64_t entries = 0;
   size_t readers = 1;
   bool from_start = true;
+  PartitionSet partitions;
 };
+
+PartitionSet ReadPartitions(std::string_view text) {
+  Result<PartitionSet> set = PartitionSet::Parse(text, "--partitions");
+  if (!set) Fail(set.error().message);
+  return *set;
+}
 
 Options Parse(int argc, char** argv) {
   if (argc < 2) Fail("name the backend");
@@ -62,6 +69,8 @@ Options Parse(int argc, char** argv) {
       options.readers = std::strtoull(argv[i + 1], nullptr, 10);
     else if (name == "--from")
       options.from_start = std::strcmp(argv[i + 1], "now") != 0;
+    else if (name == "--partitions")
+      options.partitions = ReadPartitions(argv[i + 1]);
     else
       Fail("unknown " + name);
   }
@@ -96,6 +105,7 @@ class Reader final : private EntrySubscriberHandler {
  public:
   Reader(Progress& progress, size_t number) : progress_(progress) {
     SubscriberOptions options{.id = "reader-" + std::to_string(number), .reconnect = false};
+    options.partitions = progress.options.partitions;
     if (progress.options.from_start) options.since_ms = 0;
     subscriber_ = EntrySubscriber::Start(progress.loop, {progress.options.backend},
                                          std::move(options), *this);

@@ -1,5 +1,5 @@
 """The contract stream: backend to gateways, against gRPC C++ and with the clients of other languages."""
-import json, subprocess
+import json, subprocess, zlib
 
 import harness
 import plane
@@ -63,6 +63,27 @@ def stream(m):
     m.reach("events/CPU-second to a gateway, times gRPC C++ sync", m.ratio("galaxy", "sync", "events/CPU-second"), at_least=20)
     m.reach("events/s to the client library", m.of("library", "events/s"))
     m.reach("events/CPU-second to the client library, times gRPC C++ callback", m.ratio("library", "callback", "events/CPU-second"))
+
+
+def of_partitions(backend, events, partitions):
+    """A subscription to so many partitions reads the ring from its start."""
+    wanted = sum(zlib.crc32(b"user-%06d" % (n % 100_000)) % 256 < partitions for n in range(events))
+    span = support.Span(backend=backend.process.pid)
+    support.run_json(support.LOAD, support.program("entry_reader"), backend.listen, "--entries", wanted, "--partitions", "0-%d" % (partitions - 1))
+    span.stop()
+    return {"ns backend CPU/event of the log": span.cpu_s["backend"] * 1e9 / events, "ns backend CPU/event written": span.cpu_s["backend"] * 1e9 / wanted}
+
+
+@row("stream_partitions", "contract stream of some partitions (semantics 4.11)",
+     method="The client library reads the backend's full ring from its start: all 256 partitions, 64 of them and one, and its events are counted. The CPU of the backend is told per "
+            "event in the log, which is what a subscription costs by the events that others publish, too, and per event that it was sent.")
+def stream_partitions(m):
+    events = m.count(2_000_000, 20_000)
+    with filled_backend(events) as backend:
+        for partitions, name in ((256, "all partitions"), (64, "64 of 256 partitions"), (1, "one of 256 partitions")):
+            m.subject(str(partitions), name, lambda partitions=partitions: of_partitions(backend, events, partitions))
+        m.run()
+    m.reach("CPU per event of the log for one partition, of that for all", m.ratio("1", "256", "ns backend CPU/event of the log"))
 
 
 PEERS = support.ROOT / "bench" / "peers"

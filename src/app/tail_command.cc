@@ -90,6 +90,13 @@ class TailCommand final : public Command {
                  .text = "Begin with all retained invalidations.",
                  .command_line = true},
                 invalidations_);
+    table_.Text({.name = "partitions",
+                 .text = "The events of these partitions only, as in 0-63,128, and every "
+                         "invalidation.",
+                 .fallback = "0-255",
+                 .placeholder = "LIST",
+                 .command_line = true},
+                partitions_);
     table_.Flag({.name = "canaries",
                  .text = "Also show the backend's canary events.",
                  .command_line = true},
@@ -117,6 +124,11 @@ class TailCommand final : public Command {
       Complain("tail", "give --since or --cursor, not both");
       return kExitUsage;
     }
+    Result<PartitionSet> partitions = PartitionSet::Parse(partitions_, "--partitions");
+    if (!partitions) {
+      Complain("tail", partitions.error().message);
+      return kExitUsage;
+    }
     auto run = ToolRun::Create();
     auto access = OpenBackendAccess(access_options_);
     if (!run || !access) {
@@ -130,6 +142,7 @@ class TailCommand final : public Command {
     options.cursor = cursor_;
     if (since_ms_ != 0) options.since_ms = loop.clock().WallMs() - since_ms_;
     options.all_invalidations = invalidations_;
+    options.partitions = *partitions;
     options.access = access->access;
     auto subscriber = EntrySubscriber::Start(loop, backends_, std::move(options), tail);
     loop.Run();
@@ -140,7 +153,7 @@ class TailCommand final : public Command {
   OptionTable table_{"tail"};
   std::vector<Address> backends_;
   BackendAccessOptions access_options_;
-  std::string id_, cursor_;
+  std::string id_, cursor_, partitions_;
   uint64_t since_ms_ = 0;
   uint64_t count_ = 0;
   bool invalidations_ = false;

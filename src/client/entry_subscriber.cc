@@ -23,7 +23,8 @@ constexpr std::string_view kPath = "/galaxy.backend.push.v1.Push/SubscribePush";
 SubscriptionStart StartOf(const Metadata& metadata) {
   auto get = [&](std::string_view name) { return std::string(metadata.Get(name).value_or("")); };
   return {get("push-resume"),      get("push-resume-reason"), get("push-start-cursor"),
-          get("push-head-cursor"), get("push-invalidations"), get("push-generation")};
+          get("push-head-cursor"), get("push-invalidations"), get("push-generation"),
+          get("push-partitions")};
 }
 
 // Ends that another attempt cannot mend.
@@ -65,6 +66,9 @@ class SubscriberImpl final : public EntrySubscriber, GrpcClientHandler {
     if (options_.since_ms && cursor_ == options_.cursor)
       metadata.Add("push-since", std::to_string(*options_.since_ms));
     if (options_.all_invalidations) metadata.Add("push-invalidations", "all");
+    if (!options_.partitions.all()) {
+      metadata.Add("push-partitions", options_.partitions.Format());
+    }
     galaxy::backend::push::v1::GatewaySubscribeRequest request;
     request.set_gateway_client_id(options_.id);
     request.set_cursor(cursor_);

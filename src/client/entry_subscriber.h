@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "client/backend_access.h"
 #include "event/entry.h"
+#include "event/partition.h"
 #include "net/address.h"
 
 namespace galaxy::push {
@@ -21,6 +22,7 @@ struct SubscriberOptions {
   std::string cursor;  // the last processed one; empty: from now on
   std::optional<uint64_t> since_ms;  // docs/semantics.md 4.10
   bool all_invalidations = false;    // 4.3: the retained ones first
+  PartitionSet partitions;           // 4.11: of the events; invalidations and canaries come anyway
   bool reconnect = true;             // 6.4; else the first end is the last
   uint64_t connect_timeout_ms = 5'000;
   uint64_t backoff_min_ms = 500;
@@ -36,6 +38,7 @@ struct SubscriptionStart {
   std::string head_cursor;
   std::string invalidations;  // complete, unknown
   std::string generation;
+  std::string partitions;  // empty: it knows of none, and sends all
 };
 
 class EntrySubscriberHandler {

@@ -31,6 +31,7 @@ class FakeBackend {
   struct Seen {
     std::string cursor;
     std::string since;
+    std::string partitions;
   };
 
   explicit FakeBackend(Loop& loop) : router_(nullptr, {}) {
@@ -50,7 +51,8 @@ class FakeBackend {
       galaxy::backend::push::v1::GatewaySubscribeRequest request;
       ASSERT_TRUE(request.ParseFromArray(message.data(), static_cast<int>(message.size())));
       backend.seen.push_back(
-          {request.cursor(), std::string(call.metadata().Get("push-since").value_or("none"))});
+          {request.cursor(), std::string(call.metadata().Get("push-since").value_or("none")),
+           std::string(call.metadata().Get("push-partitions").value_or("none"))});
       ASSERT_LE(backend.seen.size(), backend.plays.size());
       backend.plays[backend.seen.size() - 1](call);
     }
@@ -120,6 +122,24 @@ TEST(EntrySubscriber, ABrokenStreamIsResumedAfterTheNewestEntry) {
   EXPECT_THAT(f.starts, ElementsAre("fresh", "resumed"));
   EXPECT_EQ(f.backend.seen[1].cursor, CursorText(6));
   EXPECT_EQ(f.breaks, 1);
+}
+
+// semantics.md 4.11
+TEST(EntrySubscriber, AsksForSomePartitionsWithEachSubscription) {
+  Fixture f;
+  f.enough = 2;
+  f.backend.plays = {[](GrpcServerCall& call) {
+                       call.SendMetadata(Accepted("fresh", 4));
+                       call.Write(Message(5));
+                       call.Finish(Error{Code::kDrain, "drain", {}}, {});
+                     },
+                     [](GrpcServerCall& call) {
+                       call.SendMetadata(Accepted("resumed", 5));
+                       call.Write(Message(6));
+                     }};
+  f.Run({.partitions = *PartitionSet::Parse("7,0-3", "")});
+  EXPECT_EQ(f.backend.seen[0].partitions, "0-3,7");
+  EXPECT_EQ(f.backend.seen[1].partitions, "0-3,7");
 }
 
 // semantics.md 6.6
