@@ -40,9 +40,9 @@ def grpc_to_grpc(mode, events):
     return both_ends(events, read["seconds"], span.cpu_s["server"], read["cpu_seconds"])
 
 
-def filled_backend(events):
+def filled_backend(events, **more):
     backend = support.backend("--ring-bytes", plane.ring_bytes(events), "--dedupe-keys", max(1000, 2 * events), "--canary", "1h")
-    plane.publish(backend, events, support.LOAD)
+    plane.publish(backend, events, support.LOAD, **more)
     return backend
 
 
@@ -79,7 +79,7 @@ def of_partitions(backend, events, partitions):
             "event in the log, which is what a subscription costs by the events that others publish, too, and per event that it was sent.")
 def stream_partitions(m):
     events = m.count(2_000_000, 20_000)
-    with filled_backend(events) as backend:
+    with filled_backend(events, streams=1) as backend:  # one publisher: whose events there are is known
         for partitions, name in ((256, "all partitions"), (64, "64 of 256 partitions"), (1, "one of 256 partitions")):
             m.subject(str(partitions), name, lambda partitions=partitions: of_partitions(backend, events, partitions))
         m.run()

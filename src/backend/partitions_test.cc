@@ -169,6 +169,29 @@ TEST_F(PartialSubscription, ResumedWhereItEndedItIsComplete) {
   }
 }
 
+// semantics.md 4.11: a view of each entry would cost more than its bytes.
+TEST_F(PartialSubscription, ShortRunsAreCopiedTogetherAndALongOneIsAViewOfTheRing) {
+  Subscription scattered = Open(ForAnn());
+  for (int i = 0; i < 30; ++i) {
+    f.Event("ann");
+    f.Event("bob");
+  }
+  SliceList slices;
+  EXPECT_EQ(scattered.Pull(1 << 20, now_ms, slices), Pulled::kWait);
+  EXPECT_EQ(slices.size(), 1u);
+  EXPECT_EQ(UsersIn(slices[0].bytes), Users(30, "ann"));
+
+  Subscription dense = Open(ForAnn());
+  Ring::Position begin = f.ring().End();
+  for (int i = 0; i < 30; ++i) f.Event("ann", 1'000);
+  f.Event("bob");
+  slices.clear();
+  EXPECT_EQ(dense.Pull(1 << 20, now_ms, slices), Pulled::kWait);
+  ASSERT_EQ(slices.size(), 1u);
+  EXPECT_EQ(slices[0].bytes.data(), f.ring().Read(begin, 1).bytes.bytes.data());
+  EXPECT_EQ(UsersIn(slices[0].bytes), Users(30, "ann"));
+}
+
 // semantics.md 4.6, 4.11
 TEST_F(PartialSubscription, IsOverrunByOthersToo) {
   Log::Options small;

@@ -61,7 +61,26 @@ Ring::Chunk Subscription::Read(size_t& scan_left) {
   Ring::State state = PassOthers(scan_left);
   chunk_after_ = decision_.position.after();
   if (state != Ring::State::kData) return {state, 0, {}};
-  return ring_.ReadRun(decision_.partitions, decision_.position, kChunkBytes);
+  Ring::Chunk run = ring_.ReadRun(decision_.partitions, decision_.position, kChunkBytes);
+  if (run.bytes.size() >= kGatherBytes) return run;
+  return Gather(std::move(run), scan_left);
+}
+
+// Where a stream has few of the partitions a run is an entry or two, and a view of each costs the
+// transport and the kernel more than its bytes: runs that follow at once are copied behind it.
+Ring::Chunk Subscription::Gather(Ring::Chunk first, size_t& scan_left) {
+  if (PassOthers(scan_left) != Ring::State::kData) return first;
+  std::string bytes;
+  bytes.reserve(kGatherBytes + first.bytes.size());
+  bytes += first.bytes.bytes;
+  do {
+    Ring::Chunk run =
+        ring_.ReadRun(decision_.partitions, decision_.position, kGatherBytes - bytes.size());
+    bytes += run.bytes.bytes;
+    first.entries += run.entries;
+  } while (bytes.size() < kGatherBytes && PassOthers(scan_left) == Ring::State::kData);
+  first.bytes = Slice::Own(std::move(bytes));
+  return first;
 }
 
 Ring::State Subscription::Fill(size_t& scan_left) {

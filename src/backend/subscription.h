@@ -41,9 +41,10 @@ struct SubscriptionInfo {
 //   Limits     It holds a position and at most one chunk (kChunkBytes, or one entry that is
 //              larger): nothing grows with its lag (6.1).
 //   Cost       Pull() hands out views of the ring's segments: no copy, no work per entry. With some
-//              partitions only, a look at the index per entry and a view per run of entries; no
-//              more than kScanMax entries are passed over at once, so that a long way over entries
-//              of others stops nobody else on the loop.
+//              partitions only, a look at the index per entry; short runs of entries that follow
+//              each other are copied together, which is cheaper than a view of each. No more than
+//              kScanMax entries are passed over at once, so that a long way over entries of others
+//              stops nobody else on the loop.
 class Subscription {
  public:
   enum class Pulled : uint8_t {
@@ -54,6 +55,7 @@ class Subscription {
     kOver,     // silenced, and the entry that had begun is complete
   };
   static constexpr size_t kChunkBytes = 64 * 1024;
+  static constexpr size_t kGatherBytes = 16 * 1024;  // a frame of HTTP/2
   static constexpr size_t kScanMax = 16 * 1024;
 
   Subscription(const Ring& ring, const Retained& retained, ResumeDecision decision,
@@ -91,6 +93,7 @@ class Subscription {
   Ring::State Fill(size_t& scan_left);
   bool FillFromRetained();
   Ring::Chunk Read(size_t& scan_left);
+  Ring::Chunk Gather(Ring::Chunk first, size_t& scan_left);
   Ring::State PassOthers(size_t& scan_left);
   // The end of the entry in the chunk that byte `offset` belongs to; `before` ends the one before.
   struct Span {

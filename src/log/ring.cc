@@ -289,8 +289,7 @@ Ring::Chunk Ring::ReadRun(const PartitionSet& partitions, Position& position,
   if (state != State::kData) return {state, 0, {}};
   const RingSegment& segment = *position.segment_;
   uint32_t index = position.index_;
-  uint32_t fitting = segment.CountFitting(index, segment.published().entries, bytes_max);
-  uint32_t end = segment.FirstNotOf(partitions, index, index + fitting);
+  uint32_t end = segment.EndOfRun(partitions, index, segment.published().entries, bytes_max);
   if (end == index) return {State::kPassed, 0, {}};
   return Take(position, end - index);
 }

@@ -34,7 +34,7 @@ class RingBuffers;
 //              steps, an older entry may stay longer: leaving is strictly from the front.
 //   Cost       Append() one copy, no allocation but once a segment, whose buffers are recycled;
 //              16 bytes of index an entry, its partition in them. Find() O(log n). PassTo() and
-//              ReadRun() look at the index alone, about a nanosecond an entry.
+//              ReadRun() look at the index alone, 5 ns an entry where that is cold.
 //
 // Any bytes can be an entry. Its Cursor is what the writer says it is: for a log of ours, the one
 // in its text. For a backend that is not ours the cursors are opaque: the writer numbers the

@@ -129,10 +129,15 @@ uint32_t RingSegment::FirstOf(const PartitionSet& partitions, uint32_t index,
   return index;
 }
 
-uint32_t RingSegment::FirstNotOf(const PartitionSet& partitions, uint32_t index,
-                                 uint32_t entries) const {
-  while (index < entries && partitions.Takes(RecordOf(index).partition)) ++index;
-  return index;
+uint32_t RingSegment::EndOfRun(const PartitionSet& partitions, uint32_t index, uint32_t entries,
+                               size_t bytes_max) const {
+  uint32_t end = index;
+  size_t begin = BeginOf(index);
+  while (end < entries && partitions.Takes(RecordOf(end).partition) &&
+         (end == index || EndOf(end) - begin <= bytes_max)) {
+    ++end;
+  }
+  return end;
 }
 
 }  // namespace galaxy::push

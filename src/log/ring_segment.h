@@ -90,10 +90,12 @@ class RingSegment {
   uint32_t LowerBound(uint64_t sequence, uint32_t entries) const;
   // How many entries from `index` on fit in `bytes_max`, at least one. Requires index < entries.
   uint32_t CountFitting(uint32_t index, uint32_t entries, size_t bytes_max) const;
-  // The first entry from `index` on that belongs to `partitions`, or that does not; `entries` when
-  // there is none before it. About a nanosecond an entry.
+  // The first entry from `index` on that belongs to `partitions`, or `entries`.
   uint32_t FirstOf(const PartitionSet& partitions, uint32_t index, uint32_t entries) const;
-  uint32_t FirstNotOf(const PartitionSet& partitions, uint32_t index, uint32_t entries) const;
+  // The end of the run of entries from `index` on that all belong to `partitions` and fit in
+  // `bytes_max`, the first whatever its size. It looks no further ahead: the index is cold there.
+  uint32_t EndOfRun(const PartitionSet& partitions, uint32_t index, uint32_t entries,
+                    size_t bytes_max) const;
 
  private:
   struct Record {
