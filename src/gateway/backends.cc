@@ -76,9 +76,10 @@ bool Backends::LooksUp() const {
 }
 
 void Backends::Prepare(std::function<void()> then) {
-  if (pool_.HasNext() || !HasNames()) return then();
-  then_ = std::move(then);
-  LookUp();
+  bool at_once = pool_.HasNext() || !HasNames();
+  if (!at_once) then_ = std::move(then);
+  LookUp();  // also when it is not waited for: what ended may have moved
+  if (at_once) then();
 }
 
 void Backends::ArmLookup() {

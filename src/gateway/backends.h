@@ -29,8 +29,8 @@ struct BackendsStats {
 // each address, and asks those that are not in use for their health. With a single address there is
 // nothing to choose and no check is made.
 //
-//   Names     Looked up at the start, before each round after a pause, and every kLookupMs. Of one
-//             that cannot be looked up the addresses of last time go on counting.
+//   Names     Looked up at the start, at each attempt (waited for after a pause) and every
+//             kLookupMs. Of one that cannot be looked up the addresses of last time go on counting.
 //   Channels  One for each address, kept open between checks, so that a move finds a connection
 //             with its TLS handshake behind it. One that is not trusted any more is made anew.
 //   Threads   One loop; what is passed in outlives it.

@@ -475,11 +475,13 @@ TEST(SeveralBackends, AddressesComeAndTheNameMayBeAway) {
   EXPECT_GE(plane.Metric(0, "galaxy_push_feed_backend_lookup_failures_total"), 2);
   size_t used = plane.UsedBy(0);
   ASSERT_LT(used, kBackends);
+  double lookups = plane.Metric(0, "galaxy_push_feed_backend_lookups_total");
   plane.backends[used].node->Crash(SimNode::End::kProcess);
   plane.StopBackend(used);
   EXPECT_TRUE(net.RunUntil(
       [&] { return plane.UsedBy(0) != used && plane.Metric(0, "galaxy_push_feed_connected") == 1; },
       1'000));
+  EXPECT_EQ(plane.Metric(0, "galaxy_push_feed_backend_lookups_total"), lookups + 1);
 }
 
 // semantics.md 6.6: no storm of subscriptions while nobody has the log.
