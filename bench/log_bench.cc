@@ -35,7 +35,7 @@ LogBatch MakeBatch(const Log& log, uint64_t& number) {
   return batch;
 }
 
-std::unique_ptr<Log> OpenLog() {
+std::unique_ptr<LocalLog> OpenLog() {
   Log::Options options{.dedupe_keys_max = 1'000'000};
   return std::move(*LocalLog::Open(options, std::make_unique<MemoryEngine>(), kNowMs));
 }
@@ -62,7 +62,7 @@ void Commit(benchmark::State& state) {
 }
 BENCHMARK(Commit);
 
-void FillRing(Log& log, uint64_t entries) {
+void FillRing(LocalLog& log, uint64_t entries) {
   for (uint64_t number = 0; number < entries;) {
     if (!log.Submit(MakeBatch(log, number), [](auto) {})) return;
     log.CommitOnce(kNowMs);
