@@ -1,6 +1,6 @@
 """Gateways that share the users behind a real HAProxy and a real nginx, by the files of deploy/load-balancer/
 (docs/load-balancing.md): semantics.md 4.11 and 7.7."""
-import base64, json, os, pathlib, re, socket, ssl, subprocess, sys, unittest, zlib
+import base64, json, os, pathlib, re, socket, ssl, subprocess, sys, time, unittest, zlib
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import grpc
@@ -107,7 +107,7 @@ class Plane(unittest.TestCase):
         subprocess.run([harness.BINARY, "keys", "envelope", "--out", str(cls.folder / "envelope.json")], check=True, stdout=subprocess.DEVNULL)
 
     def listen(self, user, transport, host=None, query=""):
-        token = self.folder / ("%s-%s.token" % (partition(user), base64.urlsafe_b64encode(user.encode()).decode()))
+        token = self.folder / ("%s-%s.token" % (transport, base64.urlsafe_b64encode(user.encode()).decode()))
         token.write_text(self.keys.token(user, "phone"))
         url = "%s://%s/%s" % (TRANSPORTS[transport], host or self.proxy.address, query)
         process = subprocess.Popen([harness.BINARY, "listen", "--url", url, "--ca", str(self.ca / "ca.crt"), "--transport", transport,
@@ -117,9 +117,11 @@ class Plane(unittest.TestCase):
         return process
 
     def until(self, process, text):
-        said = []
+        said, end = [], time.monotonic() + harness.DEADLINE_S
         while text not in (line := process.stderr.readline()):
             said.append(line)
+            if time.monotonic() > end:  # it tries again and again, and says so
+                self.fail("it did not say %r: %s" % (text, said[-6:]))
             if not line and process.poll() is not None:
                 self.fail("it ended with %s before it said %r: %s" % (process.returncode, text, said))
         return said
@@ -163,18 +165,28 @@ class Haproxy(Plane):
         super().setUpClass()
         cls.make_envelope_keys()
         # They refuse, so that nobody gets anywhere but by HAProxy's own choice.
-        cls.a = cls.start_gateway("a1", "0-127", "--proxy-protocol")
-        cls.b = cls.start_gateway("b1", "128-255", "--proxy-protocol")
+        cls.a = cls.start_gateway("a1", "0-127", "--proxy-protocol", "--heartbeat", "400ms")
+        cls.b = cls.start_gateway("b1", "128-255", "--proxy-protocol", "--heartbeat", "400ms")
         pem = cls.folder / "push.pem"
         pem.write_text((cls.ca / "server.crt").read_text() + (cls.ca / "server.key").read_text())
 
         def config(fd, _):
             return adapt("haproxy.cfg", (r"bind :443", "bind fd@%d" % fd), (r"/etc/haproxy/push\.pem", str(pem)), (r"maxconn 100000", "maxconn 1000"),
                          (r"^ +server [ab]2 .*\n", ""), (r"check port 7411 inter 2s", "check inter 100ms"),
+                         (r"timeout (client|server|tunnel) 90s", r"timeout \1 1500ms"),  # in the same relation to the heartbeat
                          (r"10\.0\.1\.11:7410", "%s port %s" % (cls.a.listen, port_of(cls.a.admin))),
                          (r"10\.0\.2\.11:7410", "%s port %s" % (cls.b.listen, port_of(cls.b.admin))))
 
         cls.proxy = cls.enterClassContext(Proxy(cls.folder, "haproxy.cfg", config, ["haproxy", "-db", "-f"]))
+
+    def entries(self, gateway):
+        """Without canaries; of one moment."""
+        values = {line.split(" ")[0]: float(line.split(" ")[1]) for line in harness.get(gateway.admin, "/metrics").text.splitlines() if line.startswith("galaxy_push_feed_")
+                  and "{" not in line}
+        return values["galaxy_push_feed_entries_total"] - values["galaxy_push_feed_canaries_total"]
+
+    def connects(self, gateway):
+        return sum(gateway.metric("galaxy_push_edge_connections_total", 'transport="%s"' % name) for name in ("websocket", "websocket-pb", "sse", "grpc"))
 
     def refused_in_all(self):
         return sum(self.refused(gateway, "wrong_partition") for gateway in (self.a, self.b))
@@ -184,6 +196,7 @@ class Haproxy(Plane):
         return (self.a, self.b) if partition(user) < 128 else (self.b, self.a)
 
     def test_each_user_is_taken_to_the_gateway_of_the_partition_by_every_transport_4_11_7_7(self):
+        entries = {gateway: self.entries(gateway) for gateway in (self.a, self.b)}
         for transport in TRANSPORTS:
             with self.subTest(transport):
                 users = users_of(0, 127, 2, transport) + users_of(128, 255, 2, transport)
@@ -200,8 +213,21 @@ class Haproxy(Plane):
                 self.assertEqual(self.refused_in_all(), before)
         # Each gateway was sent the events of its own users only, and the canaries.
         for gateway in (self.a, self.b):
-            entries, canaries = gateway.metric("galaxy_push_feed_entries_total"), gateway.metric("galaxy_push_feed_canaries_total")
-            self.assertEqual(entries - canaries, 2 * len(TRANSPORTS))
+            self.assertEqual(self.entries(gateway) - entries[gateway], 2 * len(TRANSPORTS))
+
+    def test_a_quiet_stream_outlives_the_timeouts(self):
+        user = users_of(0, 127, 1, "quiet")[0]
+        clients = [self.listen(user, transport, query="?partition=%d" % partition(user)) for transport in TRANSPORTS]
+        for client in clients:
+            self.until(client, "connected: fresh")
+        connects = self.connects(self.a)
+        end = time.monotonic() + 4
+        harness.wait_for("three timeouts are over", lambda: time.monotonic() > end)
+        self.assertEqual(self.sessions(self.a, user), len(TRANSPORTS))
+        self.assertEqual(self.connects(self.a), connects, "nobody had to come back")
+        cursor = harness.publish(self.backend.listen, user_id=user)
+        for client in clients:
+            self.assertEqual(json.loads(client.communicate(timeout=harness.DEADLINE_S)[0])["cursor"], cursor)
 
     def test_a_browsers_websocket_is_routed_by_cookie_and_by_hint_7_7(self):
         for user in users_of(0, 127, 2, "browser") + users_of(128, 255, 2, "browser"):
@@ -231,7 +257,9 @@ class Haproxy(Plane):
         ann, bob = users_of(0, 127, 1, "health")[0], users_of(128, 255, 1, "health")[0]
         stays = self.listen(bob, "sse")
         self.until(stays, "connected: fresh")
-        self.a.terminate()
+        # Another process takes its subscription: it serves on and is not ready (5.3).
+        self.enterContext(harness.gateway(self.backend.listen, self.keys, self.folder / "thief", "--partitions", "0-127", id="a1"))
+        harness.wait_for("the gateway is not ready", lambda: not self.a.ready_now())
 
         def status(user):
             import http.client
@@ -242,7 +270,7 @@ class Haproxy(Plane):
             connection.close()
             return answer.status
 
-        harness.wait_for("HAProxy knows that the gateway is gone", lambda: status(ann) == 503)
+        harness.wait_for("HAProxy asks for /readyz", lambda: status(ann) == 503)
         self.assertEqual(status(bob), 200)
         # Who has not said who it is is taken to one that is there.
         self.assertEqual(self.websocket(hello=self.keys.token(bob, "tab"))["welcome"]["user"], bob)
@@ -296,9 +324,10 @@ class Nginx(Plane):
         with grpc.secure_channel(self.proxy.address, credentials) as channel:
             method = channel.unary_stream("/galaxy.gateway.v1.Edge/Subscribe", edge.SubscribeRequest.SerializeToString, edge.Frame.FromString)
             token = ("authorization", "Bearer " + self.keys.token(user, "phone"))
-            right = method(edge.SubscribeRequest(), metadata=(token, ("push-partition", str(partition(user)))), timeout=harness.DEADLINE_S)
-            self.assertEqual(next(right).welcome.user, user)
-            right.cancel()
+            for _ in range(8):  # never to the other one
+                right = method(edge.SubscribeRequest(), metadata=(token, ("push-partition", str(partition(user)))), timeout=harness.DEADLINE_S)
+                self.assertEqual(next(right).welcome.user, user)
+                right.cancel()
             wrong = method(edge.SubscribeRequest(), metadata=(token, ("push-partition", "0")), timeout=harness.DEADLINE_S)
             with self.assertRaises(grpc.RpcError) as ended:
                 next(wrong)
