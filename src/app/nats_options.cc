@@ -11,7 +11,7 @@ namespace galaxy::push {
 namespace {
 
 constexpr size_t kPrefixBytesMax = 32;
-// The mirror keeps invalidations a little longer than they are needed, so that every backend that
+// The stream keeps invalidations a little longer than they are needed, so that every backend that
 // starts finds what the others remember.
 constexpr uint64_t kRetainedSpareMs = 24ull * 3600 * 1000;
 

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,11 +28,12 @@ struct FakeStore {
   std::vector<Row> retained;
   std::map<std::string, uint64_t> ids;
   uint64_t publications = 0;
+  uint64_t retain_calls = 0;
   bool down = false;           // Publish() fails
   bool refuses = false;        // every publication is answered: again
   bool silent = false;         // takes nothing, answers nothing
   bool loses_answers = false;  // takes, and answers nothing
-  bool mirrors = true;         // what is retained is retained at once
+  bool retains = true;         // what is to be retained is, at once
   uint64_t other_history = 0;  // answers name places that are off by so many
   bool hides = false;          // readers get nothing
 
@@ -39,14 +42,11 @@ struct FakeStore {
     duplicate = !fresh;
     if (!fresh) return id->second;
     rows.push_back({++last, now_ms, publication.type, std::string(publication.bytes)});
-    if (mirrors) Mirror();
     return last;
   }
-  void Mirror() {
-    for (const Row& row : rows) {
-      bool more = retained.empty() || row.sequence > retained.back().sequence;
-      if (row.type == EntryType::kInvalidation && more) retained.push_back(row);
-    }
+  void Retain(Row row) {
+    auto at = std::ranges::lower_bound(retained, row.sequence, {}, &Row::sequence);
+    if (at == retained.end() || at->sequence != row.sequence) retained.insert(at, std::move(row));
   }
 };
 
@@ -86,7 +86,17 @@ class FakeSharedStream final : public SharedStream {
       news.read.Add(row.sequence, row.time_ms, row.bytes);
       read_ = row.sequence;
     }
-    if (!store_.retained.empty()) news.retained_up_to = store_.retained.back().sequence;
+    for (const FakeStore::Row& row : store_.retained) {
+      if (retained_told_.insert(row.sequence).second) news.retained.push_back(row.sequence);
+    }
+  }
+  Status Retain(const StreamMessages::Message& message, unsigned, std::string_view bytes) override {
+    if (store_.down) return Fail(Code::kUnavailable, "down");
+    ++store_.retain_calls;
+    if (!store_.retains || store_.silent) return {};
+    store_.Retain(
+        {message.sequence, message.time_ms, EntryType::kInvalidation, std::string(bytes)});
+    return {};
   }
   Result<std::optional<StreamMessages>> Read(uint64_t sequence) override {
     for (const FakeStore::Row& row : store_.rows) {
@@ -98,12 +108,13 @@ class FakeSharedStream final : public SharedStream {
     return std::nullopt;
   }
   void SetWaker(std::function<void()>) override {}
-  void Expect(EntryType, uint64_t) override {}
+  void Expect(uint64_t) override {}
   void CollectMetrics(MetricList&) const override {}
 
  private:
   FakeStore& store_;
   uint64_t read_ = 0;
+  std::set<uint64_t> retained_told_;
   std::vector<StreamNews::Answer> answers_;
 };
 

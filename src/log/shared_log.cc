@@ -137,6 +137,7 @@ bool SharedLog::Work(uint64_t wall_ms, uint64_t mono_ms) {
   bool news = TakeNews();
   if (failed()) return false;
   CheckTimes();
+  RetainRest();
   TakeNewJobs();
   ProbeIfWanted(wall_ms);
   Send();
@@ -161,11 +162,33 @@ bool SharedLog::TakeNews() {
     if (!AppendRead(message, entry)) return false;
   }
   if (!news_.read.messages.empty()) TrimDedupe();
-  retained_up_to_ = std::max(retained_up_to_, news_.retained_up_to);
+  for (uint64_t sequence : news_.retained) OnRetained(sequence);
   for (const StreamNews::Answer& answer : news_.answers) OnAnswer(answer);
   ResolvePlaced();
   if (broken_ && !failed()) Fatal(*broken_);
-  return !news_.read.messages.empty() || !news_.answers.empty();
+  return !news_.read.messages.empty() || !news_.answers.empty() || !news_.retained.empty();
+}
+
+void SharedLog::KeepUntilRetained(const StreamMessages::Message& message, std::span<char> entry,
+                                  const EntryView& view) {
+  if (view.type != EntryType::kInvalidation) return;
+  if (retained_early_.erase(message.sequence) > 0) return;
+  unretained_.emplace(
+      message.sequence,
+      Unretained{message.time_ms, PartitionOf(view.user_id), {entry.data(), entry.size()}, {}});
+}
+
+void SharedLog::OnRetained(uint64_t sequence) {
+  if (unretained_.erase(sequence) == 0 && sequence > read_) retained_early_.insert(sequence);
+}
+
+void SharedLog::RetainRest() {
+  for (auto& [sequence, kept] : unretained_) {
+    if (kept.put_ms && mono_ms_ - *kept.put_ms < kRetainAgainMs) continue;
+    if (kept.put_ms) Bump(shared_counters_.retained_again);
+    if (!stream_->Retain({sequence, kept.time_ms}, kept.partition, kept.bytes)) return;
+    kept.put_ms = mono_ms_;
+  }
 }
 
 Cursor SharedLog::CursorOf(const StreamMessages::Message& message, uint64_t as_of_ms,
@@ -205,6 +228,7 @@ bool SharedLog::AppendRead(const StreamMessages::Message& message, std::span<cha
     Bump(shared_counters_.foreign);
     return true;
   }
+  KeepUntilRetained(message, entry, read->view);
   Cursor cursor = CursorOf(message, read->as_of_ms, read->view);
   places_.back().time_ms = cursor.time_ms;
   AppendDecoded(cursor, entry, read->view);
@@ -242,13 +266,13 @@ void SharedLog::OnAnswer(const StreamNews::Answer& answer) {
   pending.sequence = answer.sequence;
   pending.known = answer.duplicate;
   if (Seen(pending)) return Done(pending, AnswerTo(pending));
-  stream_->Expect(pending.type, pending.sequence);
+  stream_->Expect(pending.sequence);
   placed_.push_back(answer.token);
 }
 
 bool SharedLog::Seen(const Pending& pending) const {
   if (pending.sequence > read_) return false;
-  return pending.type != EntryType::kInvalidation || pending.sequence <= retained_up_to_;
+  return pending.type != EntryType::kInvalidation || !unretained_.contains(pending.sequence);
 }
 
 // Answers come in the stream's order but for what was sent again, so the first ones are seen first.
@@ -335,6 +359,8 @@ void SharedLog::CollectMetrics(MetricList& out) const {
                shared_counters_.probes_failed.load());
   part.Counter("foreign_messages_total", "Messages of the stream that no backend of ours wrote.",
                shared_counters_.foreign.load());
+  part.Counter("retained_again_total", "Invalidations put again where they are retained.",
+               shared_counters_.retained_again.load());
   stream_->CollectMetrics(out);
 }
 

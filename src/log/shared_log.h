@@ -4,9 +4,11 @@
 #include <atomic>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -26,8 +28,9 @@ namespace galaxy::push {
 //                           └─────▶ read ──┴─▶ ring, retained ─▶ completions ─▶ listeners
 //
 // An entry is acknowledged when the stream has taken it and this backend has read it; an
-// invalidation, when it is in the stream that retains it, too. What the stream does not answer is
-// sent again under its message id, in the order of publishing, until its time is over.
+// invalidation, when its copy has been read back from where they are retained, too. Every backend
+// puts a copy there of each one that it reads, until it has read it back. What the stream does not
+// answer is sent again under its message id, in the order of publishing, until its time is over.
 //
 //   Threads    As Log. AwaitHead(): any.
 //   Limits     The pipeline, in entries and bytes: what is beyond it waits in the queue.
@@ -52,6 +55,8 @@ class SharedLog final : public Log {
   };
   // What a reader asks of the head is answered by a canary, not more often than this.
   static constexpr uint64_t kProbeIntervalMs = 100;
+  // What is not known to be retained is put there again.
+  static constexpr uint64_t kRetainAgainMs = 1'000;
 
   // Reads what is in the stream. Blocks for that.
   static Result<std::unique_ptr<SharedLog>> Open(const Options& options,
@@ -94,8 +99,15 @@ class SharedLog final : public Log {
     uint64_t time_ms;
     uint64_t mark;  // of the entry; 0: none of ours
   };
+  // An invalidation that was read and is not known to be retained.
+  struct Unretained {
+    uint64_t time_ms;
+    unsigned partition;
+    std::string bytes;
+    std::optional<uint64_t> put_ms;  // the last time
+  };
   struct SharedCounters {
-    std::atomic<uint64_t> resent{0}, probes{0}, probes_failed{0}, foreign{0};
+    std::atomic<uint64_t> resent{0}, probes{0}, probes_failed{0}, foreign{0}, retained_again{0};
   };
   class Recovery;
 
@@ -108,6 +120,10 @@ class SharedLog final : public Log {
   // What the stream says.
   bool TakeNews();
   bool AppendRead(const StreamMessages::Message& message, std::span<char> entry);
+  void KeepUntilRetained(const StreamMessages::Message& message, std::span<char> entry,
+                         const EntryView& view);
+  void OnRetained(uint64_t sequence);
+  void RetainRest();
   void AppendDecoded(Cursor cursor, std::span<char> entry, const EntryView& view);
   Cursor CursorOf(const StreamMessages::Message& message, uint64_t as_of_ms,
                   const EntryView& view) const;
@@ -150,8 +166,9 @@ class SharedLog final : public Log {
   // The log thread's alone.
   StreamNews news_;
   uint64_t mono_ms_ = 0;
-  uint64_t read_ = 0;            // place of the newest message read
-  uint64_t retained_up_to_ = 0;  // invalidations up to here are retained by the stream
+  uint64_t read_ = 0;  // place of the newest message read
+  std::map<uint64_t, Unretained> unretained_;
+  std::set<uint64_t> retained_early_;  // known to be retained, and not read yet
   bool waker_set_ = false;
   Recovery* recovery_ = nullptr;  // while Open() reads
   std::optional<Error> unavailable_;

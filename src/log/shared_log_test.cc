@@ -92,14 +92,42 @@ TEST_F(SharedLogTest, AnEntryIsAcknowledgedOnlyWhenThisBackendHasReadIt) {
 TEST_F(SharedLogTest, AnInvalidationIsAcknowledgedOnlyWhenItIsRetained) {
   // semantics.md 2.1, 3.2
   Node a(store, clock);
-  store.mirrors = false;
+  store.retains = false;
   AckBox invalidation = a.Submit({TestInvalidation("ann")});
   a.Turn();
   EXPECT_EQ(a.log->ring().Stats().entries, 1u);  // and yet it is on its way to the gateways
   EXPECT_FALSE(invalidation->has_value());
-  store.Mirror();
+  // Not when a later one is.
+  store.Retain({2, store.now_ms, EntryType::kInvalidation, "later"});
   a.Turn();
+  EXPECT_FALSE(invalidation->has_value());
+  store.retains = true;
+  a.Pass(SharedLog::kRetainAgainMs);
   EXPECT_TRUE(invalidation->has_value());
+}
+
+TEST_F(SharedLogTest, EveryBackendRetainsWhatItReadsUntilItIsRetained) {
+  // semantics.md 3.2
+  Node a(store, clock);
+  Node b(store, clock);
+  store.retains = false;
+  a.Submit({TestInvalidation("ann")});
+  a.Turn();
+  b.Turn();
+  EXPECT_EQ(store.retain_calls, 2u);
+  b.Turn();
+  EXPECT_EQ(store.retain_calls, 2u);  // not again at once
+  // Its publisher's backend is no more, and a new one starts.
+  a.log.reset();
+  Node c(store, clock);
+  store.retains = true;
+  c.Turn();
+  ASSERT_EQ(store.retained.size(), 1u);
+  EXPECT_EQ(store.retained[0].sequence, 1u);
+  uint64_t calls = store.retain_calls;
+  b.Pass(SharedLog::kRetainAgainMs);
+  c.Pass(SharedLog::kRetainAgainMs);
+  EXPECT_EQ(store.retain_calls, calls);  // both know
 }
 
 TEST_F(SharedLogTest, ADuplicateOfAnotherBackendsGetsTheFirstCursor) {
@@ -327,6 +355,7 @@ TEST_F(SharedLogTest, AHoleInTheStreamEndsTheProcessAndAStartKnowsOfIt) {
   store.hides = true;
   b.Submit({TestEvent("2"), TestInvalidation("bob"), TestEvent("3")});
   b.Turn();
+  store.Retain(store.rows[3]);  // some other backend has read it
   store.rows.erase(store.rows.begin() + 2, store.rows.begin() + 4);
   store.hides = false;
   a.Turn();

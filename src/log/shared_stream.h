@@ -46,12 +46,13 @@ struct StreamNews {
   };
   StreamMessages read;
   std::vector<Answer> answers;
-  // Invalidations up to this sequence are in the stream that retains them.
-  uint64_t retained_up_to = 0;
+  // The sequences of invalidations that are retained now.
+  std::vector<uint64_t> retained;
 
   void Clear() {
     read.Clear();
     answers.clear();
+    retained.clear();
   }
 };
 
@@ -59,7 +60,7 @@ struct StreamNews {
 // a SharedLog needs it: replicated, kept by somebody else, with a place and a time for every
 // message that are the same for all readers.
 //
-//   Threads   Publish, Take, Read: the log thread. Open and SetWaker: before that starts.
+//   Threads   Publish, Retain, Take, Read: the log thread. Open and SetWaker: before that starts.
 //   Promises  An answer without an error: the message is in the stream for good, at its place.
 //             Of two publications with one message id, within the time that the log remembers keys
 //             for, the second is answered as a duplicate of the first. Every message is read once,
@@ -72,7 +73,7 @@ class SharedStream {
     uint64_t last = 0;      // the newest at this moment
     uint64_t last_time_ms = 0;      // its time; 0: not known
     size_t unanswered_max = 8'192;  // publications at once that it takes best
-    StreamMessages retained;        // invalidations retained at this moment
+    StreamMessages retained;        // invalidations retained at this moment, in the log's order
   };
   struct Publication {
     uint64_t token = 0;  // comes back with the answer
@@ -88,15 +89,19 @@ class SharedStream {
   virtual Result<Opening> Open() = 0;
   // Hands it on without waiting. Failing is as an answer with `again`.
   virtual Status Publish(const Publication& publication) = 0;
+  // Puts a copy of an invalidation that was read where they are retained, without waiting. Whoever
+  // reads one does, so it is there when the publisher is not any more. That it has arrived is news;
+  // until then it is to be put again, and is there once all the same.
+  virtual Status Retain(const StreamMessages::Message& message, unsigned partition,
+                        std::string_view bytes) = 0;
   // Moves the news into `news`, which is empty, and keeps its memory.
   virtual void Take(StreamNews& news) = 0;
   // One message, by its place; nothing when it is gone. Blocks for a second at most.
   virtual Result<std::optional<StreamMessages>> Read(uint64_t sequence) = 0;
   // Called on any thread when there are news and there were none.
   virtual void SetWaker(std::function<void()> waker) = 0;
-  // The message at `sequence` is there: if it does not come for long, the reader (for an
-  // invalidation the one of what is retained, too) is to begin anew.
-  virtual void Expect(EntryType type, uint64_t sequence) = 0;
+  // The message at `sequence` is there: if it does not come for long, the reader is to begin anew.
+  virtual void Expect(uint64_t sequence) = 0;
 
   virtual void CollectMetrics(MetricList& out) const = 0;
 };

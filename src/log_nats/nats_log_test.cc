@@ -120,7 +120,7 @@ TEST_F(NatsLog, AServerThatHangsIsNoHoleAndNoDuplicate) {
   EXPECT_EQ(a->Contents(), b->Contents());
 }
 
-TEST_F(NatsLog, InvalidationsOutliveTheWindowInTheMirror) {
+TEST_F(NatsLog, InvalidationsOutliveTheWindow) {
   // semantics.md 3.2
   NatsStream::Options brief{.window_ms = 500};
   Cursor head;

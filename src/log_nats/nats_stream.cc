@@ -1,10 +1,12 @@
 #include "log_nats/nats_stream.h"
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include "base/check.h"
 
@@ -21,6 +23,8 @@ const std::string kDescription = "Galaxy Push: a log that began at ";
 constexpr size_t kUnansweredReplicated = 512;
 constexpr size_t kUnansweredSingle = 8'192;
 constexpr const char* kMessageIdHeader = "Nats-Msg-Id";
+constexpr std::string_view kRetainedAnswer = "retained";  // no token
+constexpr size_t kPlaceBytes = 16;  // place and time in the log, before what is retained
 
 using MessageHandle = NatsHandle<natsMsg, natsMsg_Destroy>;
 
@@ -43,6 +47,39 @@ std::string Describe(natsStatus status, jsErrCode code) {
   if (of == status && last != nullptr && *last != 0) text += std::string(" (") + last + ")";
   if (code != 0) text += ", JetStream error " + std::to_string(code);
   return text;
+}
+
+void PutU64(uint64_t value, char* to) {
+  for (int i = 7; i >= 0; --i, value >>= 8) to[i] = static_cast<char>(value & 0xff);
+}
+
+uint64_t GetU64(const char* from) {
+  uint64_t value = 0;
+  for (int i = 0; i < 8; ++i) value = value << 8 | static_cast<unsigned char>(from[i]);
+  return value;
+}
+
+// What is retained came there a little out of order, and now and then twice.
+StreamMessages InOrder(const StreamMessages& retained) {
+  struct Part {
+    const StreamMessages::Message* message;
+    std::string_view bytes;
+  };
+  std::vector<Part> parts;
+  size_t begin = 0;
+  for (const StreamMessages::Message& message : retained.messages) {
+    std::string_view all = retained.bytes;
+    parts.push_back({&message, all.substr(begin, message.end - begin)});
+    begin = message.end;
+  }
+  std::ranges::stable_sort(parts, {}, [](const Part& part) { return part.message->sequence; });
+  StreamMessages sorted;
+  for (const Part& part : parts) {
+    uint64_t sequence = part.message->sequence;
+    bool twice = !sorted.messages.empty() && sorted.messages.back().sequence == sequence;
+    if (!twice) sorted.Add(sequence, part.message->time_ms, part.bytes);
+  }
+  return sorted;
 }
 
 Error Unusable(const std::string& stream, const std::string& why) {
@@ -117,7 +154,7 @@ Result<SharedStream::Opening> NatsStream::Open() {
   replicas_ = static_cast<int>((*log)->Config->Replicas);
   auto retained = OpenRetained(deadline_ms);
   if (!retained) return std::unexpected(retained.error());
-  ok = CheckRetained(**retained, **log);
+  ok = CheckRetained(**retained);
   if (!ok) return std::unexpected(ok.error());
 
   // The log first: what leaves it while the other one is read must be found there.
@@ -135,17 +172,18 @@ Result<SharedStream::Opening> NatsStream::Open() {
   });
   if (!ok) return std::unexpected(ok.error());
   retained_reader_ =
-      std::make_unique<NatsReader>(connection_, retained_name(), options_.prefix + ".i.*",
+      std::make_unique<NatsReader>(connection_, retained_name(), options_.prefix + ".r.*",
                                    std::max<uint64_t>((*retained)->State.FirstSeq, 1),
                                    [this](const auto& message) { OnRetainedRead(message); });
   ok = WaitUntil(retained_name(), deadline_ms, [this](const jsStreamState& state) {
     std::lock_guard lock(mutex_);
     return state.Msgs == 0 || retained_read_ >= state.LastSeq;
   });
+  if (ok) ok = CheckNotAhead(deadline_ms);
   if (!ok) return std::unexpected(ok.error());
   std::lock_guard lock(mutex_);
   opening_ = false;
-  opening.retained = std::move(retained_);
+  opening.retained = InOrder(std::exchange(retained_, {}));
   return opening;
 }
 
@@ -238,18 +276,16 @@ Result<JsStreamInfoHandle> NatsStream::OpenLog(int64_t deadline_ms) {
 
 Result<JsStreamInfoHandle> NatsStream::OpenRetained(int64_t deadline_ms) {
   std::string name = retained_name();
-  std::string log = log_name();
-  std::string invalidations = options_.prefix + ".i.*";
-  jsStreamSource mirror;
-  jsStreamSource_Init(&mirror);
-  mirror.Name = log.c_str();
-  mirror.FilterSubject = invalidations.c_str();
+  std::string copies = options_.prefix + ".r.*";
+  const char* subject = copies.c_str();
   jsStreamConfig config;
   jsStreamConfig_Init(&config);
   config.Name = name.c_str();
   config.Description = "Galaxy Push: retained invalidations";
-  config.Mirror = &mirror;
+  config.Subjects = &subject;
+  config.SubjectsLen = 1;
   config.MaxAge = ToNs(options_.retained_ms);
+  config.Duplicates = ToNs(std::min(options_.window_ms, options_.retained_ms));
   return FindOrMake(config, deadline_ms);
 }
 
@@ -279,23 +315,38 @@ Status NatsStream::CheckLog(const jsStreamInfo& info) const {
   return {};
 }
 
-Status NatsStream::CheckRetained(const jsStreamInfo& info, const jsStreamInfo& log) const {
+Status NatsStream::CheckRetained(const jsStreamInfo& info) const {
   const jsStreamConfig& config = *info.Config;
   auto refuse = [this](const std::string& why) -> Status {
     return std::unexpected(Unusable(retained_name(), why));
   };
-  if (config.Mirror == nullptr || config.Mirror->Name != log_name()) {
-    return refuse("is there already and is no mirror of " + log_name());
-  }
+  bool ours = config.Mirror == nullptr && config.SubjectsLen == 1 &&
+              config.Subjects[0] == options_.prefix + ".r.*";
+  if (!ours) return refuse("is there already and does not retain invalidations of ours");
   if (config.MaxAge != 0 && config.MaxAge < ToNs(options_.retained_ms)) {
     return refuse("keeps messages for " + Seconds(config.MaxAge) + ", invalidations are wanted " +
                   Seconds(ToNs(options_.retained_ms)) + ": change its max_age");
   }
-  if (info.State.LastSeq > log.State.LastSeq) {
-    return refuse("is ahead of " + log_name() +
-                  ", which was made anew or restored: delete both, or restore both");
-  }
   return {};
+}
+
+// Of a log that was made anew or restored the places are given again.
+Status NatsStream::CheckNotAhead(int64_t deadline_ms) {
+  uint64_t newest = 0;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& message : retained_.messages) newest = std::max(newest, message.sequence);
+  }
+  uint64_t last = 0;
+  Status ok = WaitUntil(log_name(), deadline_ms, [&last](const jsStreamState& state) {
+    last = state.LastSeq;
+    return true;
+  });
+  if (!ok || newest <= last) return ok;
+  return std::unexpected(
+      Unusable(retained_name(), "is ahead of " + log_name() +
+                                    ", which was made anew or restored: delete both, or restore "
+                                    "both"));
 }
 
 Status NatsStream::WaitUntil(const std::string& name, int64_t deadline_ms,
@@ -344,8 +395,11 @@ void NatsStream::OnRead(const NatsReader::Message& message) {
 void NatsStream::OnRetainedRead(const NatsReader::Message& message) {
   AddNews([&] {
     retained_read_ = message.sequence;
-    news_.retained_up_to = message.sequence;
-    if (opening_) retained_.Add(message.sequence, message.time_ms, message.bytes);
+    if (message.bytes.size() < kPlaceBytes) return;
+    uint64_t sequence = GetU64(message.bytes.data());
+    uint64_t time_ms = GetU64(message.bytes.data() + sizeof sequence);
+    news_.retained.push_back(sequence);
+    if (opening_) retained_.Add(sequence, time_ms, message.bytes.substr(kPlaceBytes));
   });
 }
 
@@ -356,6 +410,7 @@ void NatsStream::OnAnswer(natsConnection*, natsSubscription*, natsMsg* raw, void
   uint64_t token = 0;
   const char* end = subject.data() + subject.size();
   if (subject.size() <= self->inbox_.size()) return;
+  if (subject.substr(self->inbox_.size()) == kRetainedAnswer) return self->OnRetainedAnswer(raw);
   auto [at, error] = std::from_chars(subject.data() + self->inbox_.size(), end, token);
   if (error != std::errc() || at != end) return;
   StreamNews::Answer answer = ParseAnswer(token, raw);
@@ -363,10 +418,17 @@ void NatsStream::OnAnswer(natsConnection*, natsSubscription*, natsMsg* raw, void
   self->AddNews([&] { self->news_.answers.push_back(std::move(answer)); });
 }
 
+// Where it stands in its own stream: by that the reader finds out when it does not come.
+void NatsStream::OnRetainedAnswer(natsMsg* message) {
+  uint64_t sequence = ParseAnswer(0, message).sequence;
+  uint64_t last = retained_last_;
+  while (last < sequence && !retained_last_.compare_exchange_weak(last, sequence)) {
+  }
+}
+
 void NatsStream::Take(StreamNews& news) {
   std::lock_guard lock(mutex_);
   std::swap(news, news_);
-  news_.retained_up_to = news.retained_up_to;
   have_news_ = false;
 }
 
@@ -376,24 +438,35 @@ void NatsStream::SetWaker(std::function<void()> waker) {
   have_news_ = false;  // whoever sets it looks at once
 }
 
-void NatsStream::Expect(EntryType type, uint64_t sequence) {
-  reader_->Expect(sequence);
-  if (type == EntryType::kInvalidation) retained_reader_->Expect(sequence);
-}
-
 // --- the log thread's calls
 
 Status NatsStream::Publish(const Publication& publication) {
-  // Else the library keeps it and sends it when nobody may want it any more.
-  if (!connection_.connected()) return Fail(Code::kUnavailable, "no NATS server can be reached");
   std::string subject = options_.prefix;
   subject += publication.type == EntryType::kInvalidation ? ".i." : ".e.";
   subject += std::to_string(publication.partition);
-  std::string reply = inbox_ + std::to_string(publication.token);
-  std::string id(publication.message_id);
+  return Put(subject, inbox_ + std::to_string(publication.token),
+             std::string(publication.message_id), publication.bytes);
+}
+
+Status NatsStream::Retain(const StreamMessages::Message& message, unsigned partition,
+                          std::string_view bytes) {
+  std::string copy(kPlaceBytes, '\0');
+  PutU64(message.sequence, copy.data());
+  PutU64(message.time_ms, copy.data() + sizeof(uint64_t));
+  copy += bytes;
+  retained_reader_->Expect(retained_last_);
+  return Put(options_.prefix + ".r." + std::to_string(partition),
+             inbox_ + std::string(kRetainedAnswer),
+             std::to_string(message.sequence) + "-" + std::to_string(message.time_ms), copy);
+}
+
+Status NatsStream::Put(const std::string& subject, const std::string& reply, const std::string& id,
+                       std::string_view bytes) {
+  // Else the library keeps it and sends it when nobody may want it any more.
+  if (!connection_.connected()) return Fail(Code::kUnavailable, "no NATS server can be reached");
   natsMsg* raw = nullptr;
-  natsStatus status = natsMsg_Create(&raw, subject.c_str(), reply.c_str(), publication.bytes.data(),
-                                     static_cast<int>(publication.bytes.size()));
+  natsStatus status = natsMsg_Create(&raw, subject.c_str(), reply.c_str(), bytes.data(),
+                                     static_cast<int>(bytes.size()));
   MessageHandle message(raw);
   if (status == NATS_OK) status = natsMsgHeader_Set(raw, kMessageIdHeader, id.c_str());
   if (status == NATS_OK) status = natsConnection_PublishMsg(connection_.get(), raw);

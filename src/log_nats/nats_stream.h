@@ -19,8 +19,8 @@ namespace galaxy::push {
 //
 //   PREFIX-log            subjects PREFIX.e.<partition> (events) and PREFIX.i.<partition>
 //                         (invalidations), for the freshness window; it makes the order
-//   PREFIX-invalidations  a mirror of its invalidations, under the same sequences and times, for
-//                         the maximum session lifetime
+//   PREFIX-invalidations  subjects PREFIX.r.<partition>: a copy of each invalidation, after its
+//                         place and time in the log, for the maximum session lifetime
 //
 // A message is one entry in wire format, with an empty place for its cursor; its one header is
 // Nats-Msg-Id. docs/formats/jetstream.md has all of it.
@@ -49,10 +49,12 @@ class NatsStream final : public SharedStream {
 
   Result<Opening> Open() override;
   Status Publish(const Publication& publication) override;
+  Status Retain(const StreamMessages::Message& message, unsigned partition,
+                std::string_view bytes) override;
   void Take(StreamNews& news) override;
   Result<std::optional<StreamMessages>> Read(uint64_t sequence) override;
   void SetWaker(std::function<void()> waker) override;
-  void Expect(EntryType type, uint64_t sequence) override;
+  void Expect(uint64_t sequence) override { reader_->Expect(sequence); }
   void CollectMetrics(MetricList& out) const override;
 
   // Of the log, since Open().
@@ -70,11 +72,15 @@ class NatsStream final : public SharedStream {
   Result<JsStreamInfoHandle> OpenLog(int64_t deadline_ms);
   Result<JsStreamInfoHandle> OpenRetained(int64_t deadline_ms);
   Status CheckLog(const jsStreamInfo& info) const;
-  Status CheckRetained(const jsStreamInfo& info, const jsStreamInfo& log) const;
+  Status CheckRetained(const jsStreamInfo& info) const;
+  Status CheckNotAhead(int64_t deadline_ms);
   Status CheckPayload() const;
   // Waits until `reached` says so of the stream as it is.
   Status WaitUntil(const std::string& name, int64_t deadline_ms,
                    const std::function<bool(const jsStreamState&)>& reached);
+  Status Put(const std::string& subject, const std::string& reply, const std::string& id,
+             std::string_view bytes);
+  void OnRetainedAnswer(natsMsg* message);
   void OnRead(const NatsReader::Message& message);
   void OnRetainedRead(const NatsReader::Message& message);
   template <typename Change>
@@ -95,11 +101,12 @@ class NatsStream final : public SharedStream {
   bool have_news_ = false;
   bool opening_ = true;  // what is retained is kept
   StreamMessages retained_;
-  uint64_t retained_read_ = 0;
+  uint64_t retained_read_ = 0;  // in its own stream
   uint64_t first_read_ = 0;
   std::function<void()> waker_;
 
   std::atomic<uint64_t> refused_{0};
+  std::atomic<uint64_t> retained_last_{0};  // in its own stream, as far as answers said
 };
 
 }  // namespace galaxy::push

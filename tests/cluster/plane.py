@@ -189,11 +189,11 @@ class Plane:
         return found
 
     def streams(self):
-        """The streams that hold the log: the log's own first, then the mirror of its invalidations."""
+        """The streams that hold the log: the log's own first, then what retains its invalidations."""
         if not self.names:
             with self.cluster.connect(timeout=5) as client:
-                configs = [client.stream(name)["config"] for name in client.api("STREAM.NAMES")["streams"] if not name.startswith("KV_")]
-            self.names = [c["name"] for c in sorted(configs, key=lambda c: "mirror" in c)]
+                names = [name for name in client.api("STREAM.NAMES")["streams"] if not name.startswith("KV_")]
+            self.names = sorted(names, key=lambda name: not name.endswith("-log"))
         return self.names
 
     def stream(self):
@@ -277,7 +277,8 @@ class Plane:
         acks = history.load(self.folder / "history", "publisher-invalidator")
         wanted = [int(r["cursor"][:16], 16) - (began_ms << 16) for r in acks if r["what"] == "ack"]
         faults = [log + ": " + sentence for sentence in replicas.differences(replicas.copies(self.cluster, log))]
-        faults += [retained + ": " + sentence for sentence in replicas.contradictions(replicas.copies(self.cluster, retained), wanted)]
+        kept = replicas.copies(self.cluster, retained, replicas.place)
+        faults += [retained + ": " + sentence for sentence in replicas.differences(kept) + replicas.missing(kept, wanted)]
         for sentence in faults:
             self.main("fault", rule="3.2" if sentence.startswith(retained) else "2.1", text=sentence)
         self.main("compared", wanted=len(wanted))

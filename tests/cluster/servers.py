@@ -108,8 +108,7 @@ class Server:
             connection.close()
 
     def healthy(self):
-        """Whether its JetStream runs and knows a meta leader. Not whether its streams are current: of a mirror with a
-        filter 2.9.10 says after a restart that it is not, until the next message comes."""
+        """Whether its JetStream runs and knows a meta leader; not whether its streams are current."""
         try:
             return self.ask("/healthz?js-server-only=true").get("status") == "ok"
         except (OSError, ValueError, http.client.HTTPException):

@@ -50,6 +50,13 @@ class SeverableStream final : public SharedStream {
     for (SeverableStream* reader : store_.readers) reader->wake_();
     return taken;
   }
+  Status Retain(const StreamMessages::Message& message, unsigned partition,
+                std::string_view bytes) override {
+    if (severed_) return {};
+    Status put = stream_.Retain(message, partition, bytes);
+    for (SeverableStream* reader : store_.readers) reader->wake_();
+    return put;
+  }
   void Take(StreamNews& news) override {
     if (!severed_) stream_.Take(news);
   }
@@ -57,7 +64,7 @@ class SeverableStream final : public SharedStream {
     return stream_.Read(sequence);
   }
   void SetWaker(std::function<void()> waker) override { wake_ = std::move(waker); }
-  void Expect(EntryType, uint64_t) override {}
+  void Expect(uint64_t) override {}
   void CollectMetrics(MetricList&) const override {}
 
  private:
