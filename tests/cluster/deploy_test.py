@@ -95,6 +95,9 @@ class Deploy(unittest.TestCase):
             connection.request("POST", "/v1/events", '{"user_id":"u","kind":"k","payload":{}}', {"content-type": "application/json"})
             answer = connection.getresponse()
             self.assertEqual((answer.status, b'"cursor"' in answer.read()), (200, True))
+            connection.request("POST", "/v1/invalidations", '{"user_id":"u"}', {"content-type": "application/json"})
+            answer = connection.getresponse()
+            self.assertEqual((answer.status, b'"cursor"' in answer.read()), (200, True))
             connection.close()
             # A subscription claims its id in the servers.
             seen = subprocess.run([harness.BINARY, "tail", "--backend", "localhost:" + port, "--id", "gw-1", "--since", "5m", "--count", "1", "--backend-ca", folder / "ca.crt",
