@@ -15,6 +15,7 @@ namespace {
 
 constexpr int64_t kCallMs = 1'000;  // what one call of JetStream's API may take
 constexpr int64_t kPauseMs = 100;
+constexpr int64_t kCatchUpMs = 10'000;
 constexpr int64_t kNsPerMs = 1'000'000;
 constexpr uint64_t kHeaderBytesMax = 512;  // ours: the message id
 const std::string kDescription = "Galaxy Push: a log that began at ";
@@ -330,7 +331,8 @@ Status NatsStream::CheckRetained(const jsStreamInfo& info) const {
   return {};
 }
 
-// Of a log that was made anew or restored the places are given again.
+// Of a log that was made anew or restored the places are given again. A server that has just come
+// to lead the log may have to put into it what it has heard of already: that is waited for.
 Status NatsStream::CheckNotAhead(int64_t deadline_ms) {
   uint64_t newest = 0;
   {
@@ -338,9 +340,10 @@ Status NatsStream::CheckNotAhead(int64_t deadline_ms) {
     for (const auto& message : retained_.messages) newest = std::max(newest, message.sequence);
   }
   uint64_t last = 0;
-  Status ok = WaitUntil(log_name(), deadline_ms, [&last](const jsStreamState& state) {
+  int64_t patience_ms = nats_Now() + kCatchUpMs;
+  Status ok = WaitUntil(log_name(), deadline_ms, [&](const jsStreamState& state) {
     last = state.LastSeq;
-    return true;
+    return last >= newest || nats_Now() > patience_ms;
   });
   if (!ok || newest <= last) return ok;
   return std::unexpected(
