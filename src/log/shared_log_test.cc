@@ -73,6 +73,27 @@ TEST_F(SharedLogTest, EveryBackendHasTheSameEntriesUnderTheSameCursors) {
   EXPECT_EQ(late.Contents(), a.Contents());
 }
 
+TEST_F(SharedLogTest, EveryBackendKnowsThePartitionOfEachEntry) {
+  // semantics.md 4.11: alice is in partition 71, bob in 64.
+  Node a(store, clock), b(store, clock);
+  a.Publish({TestEvent("1", "alice"), TestEvent("2", "bob"), TestInvalidation("bob"),
+             TestEvent("3", kCanaryUser)});
+  b.Turn();
+  Node late(store, clock);
+  PartitionSet alices = *PartitionSet::Parse("71", "partitions");
+  for (const Node* node : {&a, &b, &late}) {
+    const Ring& ring = node->log->ring();
+    Ring::Position position = ring.Begin();
+    std::string users;
+    size_t scan_left = 100;
+    while (ring.PassTo(alices, position, scan_left) == Ring::State::kData) {
+      Ring::Chunk one = ring.ReadRun(alices, position, 1);
+      users += std::string(DecodePushEvent(EntryMessage(one.bytes.bytes))->user_id) + ' ';
+    }
+    EXPECT_EQ(users, "alice bob galaxy:canary ");
+  }
+}
+
 TEST_F(SharedLogTest, AnEntryIsAcknowledgedOnlyWhenThisBackendHasReadIt) {
   // semantics.md 2.1
   Node a(store, clock);
