@@ -143,12 +143,13 @@ class Plane:
     def end(self):
         """Gateways first, then backends, then servers."""
         for group in (self.gateways, self.backends, self.cluster.servers):
-            running = [node for node in group if node.process is not None and node.process.poll() is None]
-            for node in running:
-                node.process.terminate()
-            for node in running:
+            # Who draws the page may find a process ended, and forget it, at any moment.
+            running = [process for process in [node.process for node in group] if process is not None and process.poll() is None]
+            for process in running:
+                process.terminate()
+            for process in running:
                 try:
-                    node.process.wait(10)
+                    process.wait(10)
                 except subprocess.TimeoutExpired:
                     pass
             for node in group:
