@@ -165,6 +165,8 @@ Result<SharedStream::Opening> NatsStream::Open() {
   reader_ = std::make_unique<NatsReader>(connection_, log_name(), options_.prefix + ".*.*", first,
                                          [this](const auto& message) { OnRead(message); });
   ok = WaitUntil(log_name(), deadline_ms, [&](const jsStreamState& state) {
+    // A consumer that was made in an election may never bring anything.
+    if (state.Msgs > 0) reader_->Expect(state.LastSeq);
     std::lock_guard lock(mutex_);
     opening.last = state.LastSeq;
     opening.last_time_ms = static_cast<uint64_t>(std::max<int64_t>(state.LastTime, 0) / kNsPerMs);
@@ -177,6 +179,7 @@ Result<SharedStream::Opening> NatsStream::Open() {
                                    std::max<uint64_t>((*retained)->State.FirstSeq, 1),
                                    [this](const auto& message) { OnRetainedRead(message); });
   ok = WaitUntil(retained_name(), deadline_ms, [this](const jsStreamState& state) {
+    if (state.Msgs > 0) retained_reader_->Expect(state.LastSeq);
     std::lock_guard lock(mutex_);
     return state.Msgs == 0 || retained_read_ >= state.LastSeq;
   });
