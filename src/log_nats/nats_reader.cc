@@ -37,6 +37,16 @@ void NatsReader::Expect(uint64_t sequence) {
   }
 }
 
+std::string NatsReader::Describe() const {
+  std::string text = "read up to " + std::to_string(newest_.load()) + " of " +
+                     std::to_string(expected_.load()) + " by " + std::to_string(consumers_.load()) +
+                     " consumers";
+  auto failure = static_cast<natsStatus>(failure_.load());
+  if (failure == NATS_OK) return text;
+  return text + ", the last try for one: " + natsStatus_GetText(failure) + ", JetStream error " +
+         std::to_string(failure_code_.load());
+}
+
 void NatsReader::Run() {
   while (!stopping_) {
     if (!Subscribe()) {
@@ -71,6 +81,8 @@ bool NatsReader::Subscribe() {
   jsErrCode code{};
   natsStatus made =
       js_SubscribeSync(&subscription, context_.get(), subject_.c_str(), &wait, &options, &code);
+  failure_ = made;
+  failure_code_ = code;
   if (made != NATS_OK) return false;
   subscription_.reset(subscription);
   // The server's flow control bounds what waits.
@@ -100,6 +112,7 @@ void NatsReader::Take(natsMsg* message) {
   uint64_t sequence = metadata->Sequence.Stream;
   if (sequence < next_) return;
   next_ = sequence + 1;
+  newest_ = sequence;
   moved_ms_ = nats_Now();
   on_message_({sequence,
                static_cast<uint64_t>(metadata->Timestamp / kNsPerMs),

@@ -45,6 +45,8 @@ class NatsReader {
   void Stop();
   // How often a consumer was made after the first.
   uint64_t begun_anew() const { return consumers_ > 0 ? consumers_ - 1 : 0; }
+  // How far it is, for people.
+  std::string Describe() const;
 
  private:
   void Run();
@@ -59,6 +61,8 @@ class NatsReader {
   const OnMessage on_message_;
   std::atomic<uint64_t> expected_{0};
   std::atomic<uint64_t> consumers_{0};
+  std::atomic<uint64_t> newest_{0};
+  std::atomic<int> failure_{0}, failure_code_{0};  // of the last try for a consumer
   std::atomic<bool> stopping_{false};
 
   // The thread's alone.

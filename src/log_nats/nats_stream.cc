@@ -183,7 +183,10 @@ Result<SharedStream::Opening> NatsStream::Open() {
     std::lock_guard lock(mutex_);
     return state.Msgs == 0 || retained_read_ >= state.LastSeq;
   });
-  if (ok) ok = CheckNotAhead(deadline_ms);
+  if (!ok) {
+    return Fail(ok.error().code, ok.error().message + "; " + retained_reader_->Describe());
+  }
+  ok = CheckNotAhead(deadline_ms);
   if (!ok) return std::unexpected(ok.error());
   std::lock_guard lock(mutex_);
   opening_ = false;

@@ -284,13 +284,18 @@ class Plane:
         self.main("compared", wanted=len(wanted))
 
     def end_users(self):
-        for recorder in self.recorders:
-            recorder.end()
-        for thread in self.threads:
+        """Recorders last: they are to see what the others were told, also when a run is broken off."""
+        others = [t for t in self.threads if t not in self.recorders]
+        for thread in others:
             if hasattr(thread, "stopping"):
                 thread.stopping.set()
-        for thread in self.threads:
+        for thread in others:
             thread.join(5)
+        time.sleep(0.5 if self.recorders else 0)
+        for recorder in self.recorders:
+            recorder.end()
+        for recorder in self.recorders:
+            recorder.join(5)
         record = self.history.sink("listener")
         for listener in self.listeners:
             listener.end()
