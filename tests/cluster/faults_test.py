@@ -1,5 +1,5 @@
 """Three servers, three backends, two gateways, under load, and what becomes of the promises when parts of it fail:
-semantics.md 1.3, 1.5, 2.1, 2.2, 4.2, 4.3, 5.1, 7.1, 8.2, 8.7 and 9.1 over a replicated log.
+semantics.md 1.3, 1.5, 1.6, 2.1, 2.2, 3.2, 4.2, 4.3, 5.4, 6.6, 7.1, 8.2, 8.7 and 9.1 over a replicated log.
 
 After each fault everything is judged: no acknowledged entry lost, moved or doubled, the same order at every backend,
 no hole or repetition at any client, no revoked session admitted again, the servers' copies equal. How long nobody got an

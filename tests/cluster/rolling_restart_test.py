@@ -1,4 +1,4 @@
-"""All backends are restarted one after the other under load, then all servers: what do clients notice? (7.1, 6.5)
+"""All backends are restarted one after the other under load, then all servers: what do clients notice? (semantics.md 6.5, 6.6 and 7.1)
 
 The answer is counted: connections that end, gaps, events that come twice, late or not at all, sessions told anything:
 none. What is left is latency, and it is printed: from the publisher's first attempt to the client.
