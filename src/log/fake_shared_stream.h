@@ -55,7 +55,8 @@ class FakeSharedStream final : public SharedStream {
   explicit FakeSharedStream(FakeStore& store) : store_(store) {}
 
   Result<Opening> Open() override {
-    Opening opening{.began_ms = store_.created_ms, .last = store_.last};
+    Opening opening{
+        .began_ms = store_.created_ms, .messages = store_.rows.size(), .last = store_.last};
     opening.first = store_.rows.empty() ? store_.last + 1 : store_.rows.front().sequence;
     opening.last_time_ms = store_.now_ms;
     for (const FakeStore::Row& row : store_.retained) {

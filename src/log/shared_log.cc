@@ -111,8 +111,10 @@ Status SharedLog::Recover(const Clock& clock) {
   // By a clock that goes on in a test, too.
   auto deadline =
       std::chrono::steady_clock::now() + std::chrono::milliseconds(stream_options_.open_timeout_ms);
-  while (read_ < opening->last) {
-    if (TakeNews()) continue;
+  for (uint64_t messages = 0; read_ < opening->last && messages < opening->messages;) {
+    bool news = TakeNews();
+    messages += news_.read.messages.size();
+    if (news) continue;
     if (std::chrono::steady_clock::now() > deadline) {
       recovery_ = nullptr;
       return Fail(Code::kUnavailable, "the stream could not be read to its end: " +

@@ -405,6 +405,17 @@ TEST_F(SharedLogTest, AnotherEntryAtTheAcknowledgedPlaceEndsTheProcess) {
   }
 }
 
+TEST_F(SharedLogTest, OpensALogWhoseNewestPlacesAreEmpty) {
+  // semantics.md 3.1
+  {
+    Node a(store, clock);
+    a.Publish({TestEvent("1"), TestInvalidation("ann")});
+  }
+  store.last += 3;  // what the servers refused
+  Node b(store, clock);
+  EXPECT_EQ(b.Contents().size(), 2u);
+}
+
 TEST_F(SharedLogTest, WhatNoBackendWroteIsPassedOver) {
   Node a(store, clock);
   store.rows.push_back({++store.last, store.now_ms, EntryType::kEvent, "not an entry"});

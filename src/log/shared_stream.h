@@ -70,6 +70,7 @@ class SharedStream {
   struct Opening {
     uint64_t began_ms = 0;  // when the log began: the same for all, and later than any before it
     uint64_t first = 1;     // the first message that will be read, if there is one already
+    uint64_t messages = 0;  // there are so many; places of others may be empty, the last, too
     uint64_t last = 0;      // the newest at this moment
     uint64_t last_time_ms = 0;      // its time; 0: not known
     size_t unanswered_max = 8'192;  // publications at once that it takes best

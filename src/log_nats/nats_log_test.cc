@@ -194,6 +194,20 @@ TEST_F(NatsLog, BackendsThatStartTogetherAgreeOnTheBeginning) {
   }
 }
 
+TEST_F(NatsLog, OpensALogWhoseNewestPlacesAreEmpty) {
+  // semantics.md 3.1, 3.2
+  auto a = Open();
+  a->Publish({TestEvent("1"), TestInvalidation("ann"), TestInvalidation("bob"), TestEvent("2")});
+  jsCtx* context = nullptr;
+  ASSERT_EQ(natsConnection_JetStream(&context, connections_.back()->get(), nullptr), NATS_OK);
+  JsContextHandle holder(context);
+  ASSERT_EQ(js_DeleteMsg(context, "galaxy-invalidations", 2, nullptr, nullptr), NATS_OK);
+  ASSERT_EQ(js_DeleteMsg(context, "galaxy-log", 4, nullptr, nullptr), NATS_OK);
+  auto b = Open({.open_timeout_ms = 5'000});
+  EXPECT_EQ(b->Contents().size(), 3u);
+  EXPECT_EQ(b->log->retained().size(), 2u);
+}
+
 TEST_F(NatsLog, AStreamThatIsNotWhatTheLogNeedsIsRefusedByName) {
   Open({.window_ms = 60'000});
   Error error = Refused({.window_ms = 120'000});

@@ -169,6 +169,7 @@ Result<SharedStream::Opening> NatsStream::Open() {
     if (state.Msgs > 0) reader_->Expect(state.LastSeq);
     std::lock_guard lock(mutex_);
     opening.last = state.LastSeq;
+    opening.messages = state.Msgs;
     opening.last_time_ms = static_cast<uint64_t>(std::max<int64_t>(state.LastTime, 0) / kNsPerMs);
     opening.first = first_read_ != 0 ? first_read_ : state.LastSeq + 1;
     return first_read_ != 0 || state.Msgs == 0;
@@ -181,7 +182,8 @@ Result<SharedStream::Opening> NatsStream::Open() {
   ok = WaitUntil(retained_name(), deadline_ms, [this](const jsStreamState& state) {
     if (state.Msgs > 0) retained_reader_->Expect(state.LastSeq);
     std::lock_guard lock(mutex_);
-    return state.Msgs == 0 || retained_read_ >= state.LastSeq;
+    // By number, since the newest places may be empty: servers of 2.9 count what they refuse.
+    return retained_read_ >= state.LastSeq || retained_count_ >= state.Msgs;
   });
   if (!ok) {
     return Fail(ok.error().code, ok.error().message + "; " + retained_reader_->Describe());
@@ -404,6 +406,7 @@ void NatsStream::OnRead(const NatsReader::Message& message) {
 void NatsStream::OnRetainedRead(const NatsReader::Message& message) {
   AddNews([&] {
     retained_read_ = message.sequence;
+    ++retained_count_;
     if (message.bytes.size() < kPlaceBytes) return;
     uint64_t sequence = GetU64(message.bytes.data());
     uint64_t time_ms = GetU64(message.bytes.data() + sizeof sequence);

@@ -102,6 +102,7 @@ class NatsStream final : public SharedStream {
   bool opening_ = true;  // what is retained is kept
   StreamMessages retained_;
   uint64_t retained_read_ = 0;  // in its own stream
+  uint64_t retained_count_ = 0;
   uint64_t first_read_ = 0;
   std::function<void()> waker_;
 
