@@ -15,6 +15,7 @@ namespace {
 
 constexpr int64_t kCallMs = 1'000;  // what one call of JetStream's API may take
 constexpr int64_t kPauseMs = 100;
+constexpr int64_t kSettleMs = 1'000;
 constexpr int64_t kCatchUpMs = 10'000;
 constexpr int64_t kNsPerMs = 1'000'000;
 constexpr uint64_t kHeaderBytesMax = 512;  // ours: the message id
@@ -280,6 +281,15 @@ Result<JsStreamInfoHandle> NatsStream::OpenLog(int64_t deadline_ms) {
   auto info = FindOrMake(config, deadline_ms);
   if (!info) return info;
   if (Status ok = CheckLog(**info); !ok) return std::unexpected(ok.error());
+  // When several make it at the same moment, a cluster of 2.9 takes one after the other, and says
+  // yes to each: what nobody has written to yet is asked again until it stands.
+  while ((*info)->Cluster != nullptr && (*info)->State.LastSeq == 0) {
+    Sleep(kSettleMs);
+    auto again = FindOrMake(config, deadline_ms);
+    if (!again) return again;
+    if (BeginOf(**again) == BeginOf(**info)) return again;
+    info = std::move(again);
+  }
   return info;
 }
 
