@@ -270,7 +270,8 @@ class Plane:
         return verdict
 
     def _compare_copies(self):
-        """What each server holds, read from its own copy: the log the same everywhere, each acknowledged invalidation retained."""
+        """What each server holds, read from its own copy: the log the same everywhere, each acknowledged invalidation retained.
+        In which order those lie in their stream means nothing, and 2.9.10 does not always keep it the same (docs/reliability.md)."""
         log, retained = self.streams()
         with self.cluster.connect(timeout=5) as client:
             began_ms = int(client.stream(log, timeout=20)["config"]["description"].split()[-1])
@@ -278,7 +279,7 @@ class Plane:
         wanted = [int(r["cursor"][:16], 16) - (began_ms << 16) for r in acks if r["what"] == "ack"]
         faults = [log + ": " + sentence for sentence in replicas.differences(replicas.copies(self.cluster, log))]
         kept = replicas.copies(self.cluster, retained, replicas.place)
-        faults += [retained + ": " + sentence for sentence in replicas.differences(kept) + replicas.missing(kept, wanted)]
+        faults += [retained + ": " + sentence for sentence in replicas.missing(kept, wanted)]
         for sentence in faults:
             self.main("fault", rule="3.2" if sentence.startswith(retained) else "2.1", text=sentence)
         self.main("compared", wanted=len(wanted))
