@@ -10,6 +10,8 @@
 namespace galaxy::push {
 namespace {
 
+// While a log is opened: what there is comes within that.
+constexpr std::chrono::seconds kQuiet{1};
 // So many places are remembered; beyond, the stream is asked.
 constexpr size_t kPlacesMax = 1u << 18;
 
@@ -111,10 +113,17 @@ Status SharedLog::Recover(const Clock& clock) {
   // By a clock that goes on in a test, too.
   auto deadline =
       std::chrono::steady_clock::now() + std::chrono::milliseconds(stream_options_.open_timeout_ms);
-  for (uint64_t messages = 0; read_ < opening->last && messages < opening->messages;) {
+  auto news_at = std::chrono::steady_clock::now();
+  for (uint64_t messages = 0; read_ < opening->last;) {
     bool news = TakeNews();
     messages += news_.read.messages.size();
-    if (news) continue;
+    if (news) {
+      news_at = std::chrono::steady_clock::now();
+      continue;
+    }
+    // The newest places are empty. Not by the number alone: some may leave while they are read.
+    bool quiet = std::chrono::steady_clock::now() - news_at > kQuiet;
+    if (quiet && messages >= opening->messages) break;
     if (std::chrono::steady_clock::now() > deadline) {
       recovery_ = nullptr;
       return Fail(Code::kUnavailable, "the stream could not be read to its end: " +

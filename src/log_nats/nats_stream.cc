@@ -15,6 +15,7 @@ namespace {
 
 constexpr int64_t kCallMs = 1'000;  // what one call of JetStream's API may take
 constexpr int64_t kPauseMs = 100;
+constexpr int64_t kQuietMs = 1'000;
 constexpr int64_t kSettleMs = 1'000;
 constexpr int64_t kCatchUpMs = 10'000;
 constexpr int64_t kNsPerMs = 1'000'000;
@@ -183,8 +184,11 @@ Result<SharedStream::Opening> NatsStream::Open() {
   ok = WaitUntil(retained_name(), deadline_ms, [this](const jsStreamState& state) {
     if (state.Msgs > 0) retained_reader_->Expect(state.LastSeq);
     std::lock_guard lock(mutex_);
-    // By number, since the newest places may be empty: servers of 2.9 count what they refuse.
-    return retained_read_ >= state.LastSeq || retained_count_ >= state.Msgs;
+    // The newest places may be empty: servers of 2.9 count what they refuse. Not by the number
+    // alone: some may leave while they are read.
+    bool quiet = nats_Now() - retained_at_ms_ > kQuietMs;
+    return retained_read_ >= state.LastSeq || state.Msgs == 0 ||
+           (quiet && retained_count_ >= state.Msgs);
   });
   if (!ok) {
     return Fail(ok.error().code, ok.error().message + "; " + retained_reader_->Describe());
@@ -417,6 +421,7 @@ void NatsStream::OnRetainedRead(const NatsReader::Message& message) {
   AddNews([&] {
     retained_read_ = message.sequence;
     ++retained_count_;
+    retained_at_ms_ = nats_Now();
     if (message.bytes.size() < kPlaceBytes) return;
     uint64_t sequence = GetU64(message.bytes.data());
     uint64_t time_ms = GetU64(message.bytes.data() + sizeof sequence);

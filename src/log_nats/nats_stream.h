@@ -103,6 +103,7 @@ class NatsStream final : public SharedStream {
   StreamMessages retained_;
   uint64_t retained_read_ = 0;  // in its own stream
   uint64_t retained_count_ = 0;
+  int64_t retained_at_ms_ = 0;  // when the newest came
   uint64_t first_read_ = 0;
   std::function<void()> waker_;
 
