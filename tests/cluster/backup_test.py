@@ -83,7 +83,7 @@ class Backup(unittest.TestCase):
         shutil.rmtree(victim.store)
         victim.start()
         self.plane.cluster.wait_healthy()
-        self.plane.wait("it has caught up", lambda: victim.streams().get(stream, (0, 0, 0))[1] >= 300, 60)
+        self.plane.wait("it has caught up", lambda: victim.streams().get(stream, (0, 0, 0))[1] >= 300, 150)
         for backend in self.plane.backends:
             backend.stop()
         for name in self.plane.streams():

@@ -141,7 +141,8 @@ class ForeignBackend(Behind):
 
 
 class EagerPings(Behind):
-    arguments = ("--ping", "1s", "--ping-timeout", "5s")
+    # Two before the gateway knows whose backend it is, after four seconds; the fourth would come after six.
+    arguments = ("--ping", "1500ms", "--ping-timeout", "5s")
 
     def test_pings_on_a_silent_stream_are_never_too_many_6_3(self):
         # A server of default settings ends a connection at the fourth ping without 5 minutes or data of its own between them.
