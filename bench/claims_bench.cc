@@ -31,12 +31,19 @@ void Print(const char* what, std::vector<double> ms) {
               at(0.9), at(0.99), ms.back());
 }
 
+NatsClaims::Options PartyOptions(int replicas, const char* name) {
+  NatsClaims::Options options;
+  options.bucket.bucket = "claims-bench";
+  options.bucket.replicas = replicas;
+  options.backend = name;
+  options.queue_max = 100'000;
+  return options;
+}
+
 struct Party {
   Party(Loop& loop, std::vector<std::string> urls, int replicas, const char* name)
       : claims(*NatsClaims::Open(loop, {.urls = std::move(urls), .name = name},
-                                 {.bucket = {.bucket = "claims-bench", .replicas = replicas},
-                                  .backend = name,
-                                  .queue_max = 100'000})) {
+                                 PartyOptions(replicas, name))) {
     claims->SetListener([this](const Hash&, uint64_t generation) {
       heard = std::max(heard, generation);
       heard_at = std::chrono::steady_clock::now();
