@@ -33,6 +33,8 @@ struct FakeStore {
   bool refuses = false;        // every publication is answered: again
   bool silent = false;         // takes nothing, answers nothing
   bool loses_answers = false;  // takes, and answers nothing
+  bool holds_answers = false;  // takes, and answers later
+  size_t unanswered_max = 8'192;
   bool retains = true;         // what is to be retained is, at once
   uint64_t other_history = 0;  // answers name places that are off by so many
   bool hides = false;          // readers get nothing
@@ -59,6 +61,7 @@ class FakeSharedStream final : public SharedStream {
         .began_ms = store_.created_ms, .messages = store_.rows.size(), .last = store_.last};
     opening.first = store_.rows.empty() ? store_.last + 1 : store_.rows.front().sequence;
     opening.last_time_ms = store_.now_ms;
+    opening.unanswered_max = store_.unanswered_max;
     for (const FakeStore::Row& row : store_.retained) {
       opening.retained.Add(row.sequence, row.time_ms, row.bytes);
     }
@@ -80,7 +83,7 @@ class FakeSharedStream final : public SharedStream {
     return {};
   }
   void Take(StreamNews& news) override {
-    news.answers = std::exchange(answers_, {});
+    if (!store_.holds_answers) news.answers = std::exchange(answers_, {});
     if (store_.hides) return;
     for (const FakeStore::Row& row : store_.rows) {
       if (row.sequence <= read_) continue;

@@ -66,7 +66,7 @@ class SharedLog::Recovery {
     if (!read || read->view.type != EntryType::kInvalidation) return;
     Cursor cursor = log_.CursorOf(message, read->as_of_ms, read->view);
     PatchCursor(entry, cursor);
-    log_.retained_entries().Add(cursor, read->view, {entry.data(), entry.size()});
+    log_.retained_.Add(cursor, read->view, {entry.data(), entry.size()});
   }
 
   SharedLog& log_;
@@ -193,8 +193,11 @@ void SharedLog::OnRetained(uint64_t sequence) {
   if (unretained_.erase(sequence) == 0 && sequence > read_) retained_early_.insert(sequence);
 }
 
+// In order, and so many at once as the stream takes best.
 void SharedLog::RetainRest() {
+  size_t under_way = 0;
   for (auto& [sequence, kept] : unretained_) {
+    if (++under_way > unanswered_max_) return;
     if (kept.put_ms && mono_ms_ - *kept.put_ms < kRetainAgainMs) continue;
     if (kept.put_ms) Bump(shared_counters_.retained_again);
     if (!stream_->Retain({sequence, kept.time_ms}, kept.partition, kept.bytes)) return;
@@ -336,13 +339,12 @@ Result<Ack> SharedLog::AckAt(const Pending& pending) {
     broken_ = error;
     return std::unexpected(std::move(error));
   }
-  auto found = stream_->Read(pending.sequence);
-  if (!found) return std::unexpected(found.error());
-  if (*found) cursor.time_ms = (*found)->messages.front().time_ms;
-  return Ack{cursor, false};
+  // An answer that came very late.
+  if (ItemOf(pending).idempotent) return AnswerFromStream(pending);
+  return Fail(Code::kUnavailable, "the stream answered too late to tell the entry's cursor");
 }
 
-// The stream remembers the key, and this backend does not any more: its ring is smaller.
+// The stream remembers the key or the place, and this backend does not any more.
 Result<Ack> SharedLog::AnswerFromStream(const Pending& pending) {
   auto found = stream_->Read(pending.sequence);
   if (!found) return std::unexpected(found.error());
@@ -354,7 +356,7 @@ Result<Ack> SharedLog::AnswerFromStream(const Pending& pending) {
   Cursor first = CursorOf((*found)->messages.front(), read->as_of_ms, read->view);
   bool same = hasher_.Digest(read->view) == ItemOf(pending).digest;
   auto verdict = same ? Dedupe::Verdict::kDuplicate : Dedupe::Verdict::kConflict;
-  return AnswerKnown({verdict, first}, pending.sends > 1);
+  return AnswerKnown({verdict, first}, !pending.known || pending.sends > 1);
 }
 
 Engine::Statistics SharedLog::EngineStats() const {

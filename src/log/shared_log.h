@@ -115,7 +115,6 @@ class SharedLog final : public Log {
             std::unique_ptr<SharedStream> stream);
   Status Recover(const Clock& clock);
   bool AllAnswered() const override { return QueueEmpty() && open_jobs_.load() == 0; }
-  Retained& retained_entries() { return retained_; }
 
   // What the stream says.
   bool TakeNews();

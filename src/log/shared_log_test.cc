@@ -414,6 +414,46 @@ TEST_F(SharedLogTest, OpensALogWhoseNewestPlacesAreEmpty) {
   store.last += 3;  // what the servers refused
   Node b(store, clock);
   EXPECT_EQ(b.Contents().size(), 2u);
+  // What comes then stands behind a hole, of which nobody knows what it was.
+  b.Submit({TestEvent("2")});
+  b.Turn();
+  EXPECT_TRUE(b.fatal);
+}
+
+TEST_F(SharedLogTest, AnAnswerThatComesAfterItsPlaceIsForgottenNamesTheCursorAllTheSame) {
+  // semantics.md 2.1
+  Node a(store, clock);
+  store.holds_answers = true;
+  store.now_ms += 7;
+  AckBox box = a.Submit({TestEvent("1"), TestInvalidation("ann")});
+  a.Turn();
+  constexpr int kMany = (1 << 18) + 1;  // places that are remembered
+  for (int i = 0; i < kMany; ++i) {
+    store.rows.push_back({++store.last, store.now_ms + 1'000, EntryType::kEvent, "x"});
+  }
+  a.Turn();
+  store.holds_answers = false;
+  a.Turn();
+  ASSERT_TRUE(box->has_value());
+  EXPECT_EQ((**box)[0], (Ack{Cursor{start() + 1, store.created_ms + 7}, false}));
+  EXPECT_EQ((**box)[1].error().code, Code::kUnavailable);  // rather than another time
+}
+
+TEST_F(SharedLogTest, NotMoreIsRetainedAtOnceThanTheStreamTakesBest) {
+  // semantics.md 3.2
+  store.unanswered_max = 2;
+  store.retains = false;
+  Node a(store, clock);
+  AckBox box = a.Submit({TestInvalidation("a"), TestInvalidation("b"), TestInvalidation("c"),
+                         TestInvalidation("d"), TestInvalidation("e")});
+  a.Turn();
+  a.Turn();
+  EXPECT_EQ(store.rows.size(), 5u);
+  EXPECT_EQ(store.retain_calls, 2u);
+  store.retains = true;
+  for (int i = 0; i < 3; ++i) a.Pass(SharedLog::kRetainAgainMs);
+  EXPECT_EQ(store.retained.size(), 5u);
+  EXPECT_TRUE(box->has_value());
 }
 
 TEST_F(SharedLogTest, WhatNoBackendWroteIsPassedOver) {
