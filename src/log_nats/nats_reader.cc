@@ -10,7 +10,6 @@ constexpr int64_t kPauseMs = 100;
 constexpr int64_t kHeartbeatNs = 1'000'000'000;
 constexpr int64_t kNsPerMs = 1'000'000;
 
-using MessageHandle = NatsHandle<natsMsg, natsMsg_Destroy>;
 using MetaDataHandle = NatsHandle<jsMsgMetaData, jsMsgMetaData_Destroy>;
 
 }  // namespace
@@ -96,7 +95,7 @@ void NatsReader::ReadOn() {
   while (!stopping_) {
     natsMsg* raw = nullptr;
     natsStatus status = natsSubscription_NextMsg(&raw, subscription_.get(), kLookMs);
-    MessageHandle message(raw);
+    NatsMessageHandle message(raw);
     if (status == NATS_OK) {
       Take(raw);
       continue;

@@ -67,7 +67,7 @@ class NatsReader {
 
   // The thread's alone.
   JsContextHandle context_;
-  NatsHandle<natsSubscription, natsSubscription_Destroy> subscription_;
+  NatsSubscriptionHandle subscription_;
   uint64_t next_;
   uint64_t reconnects_ = 0;
   int64_t moved_ms_ = 0;  // when the last message came, or nothing was expected

@@ -29,8 +29,6 @@ constexpr const char* kMessageIdHeader = "Nats-Msg-Id";
 constexpr std::string_view kRetainedAnswer = "retained";  // no token
 constexpr size_t kPlaceBytes = 16;  // place and time in the log, before what is retained
 
-using MessageHandle = NatsHandle<natsMsg, natsMsg_Destroy>;
-
 void Sleep(int64_t ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); }
 
 int64_t ToNs(uint64_t ms) { return static_cast<int64_t>(ms) * kNsPerMs; }
@@ -134,7 +132,10 @@ NatsStream::NatsStream(NatsConnection& connection, Options options)
 
 NatsStream::~NatsStream() {
   closing_ = true;
-  if (answers_) natsSubscription_Unsubscribe(answers_.get());
+  if (answers_) {
+    natsSubscription_Unsubscribe(answers_.get());
+    answers_over_.get_future().wait();
+  }
   reader_.reset();
   retained_reader_.reset();
 }
@@ -220,15 +221,18 @@ Status NatsStream::Listen() {
   natsStatus status = natsConnection_JetStream(&context, connection_.get(), &wait);
   context_.reset(context);
   natsInbox* inbox = nullptr;
+  natsSubscription* answers = nullptr;
   if (status == NATS_OK) status = natsInbox_Create(&inbox);
   if (status == NATS_OK) {
     inbox_ = std::string(inbox) + ".";
-    natsSubscription* answers = nullptr;
     status = natsConnection_Subscribe(&answers, connection_.get(), (inbox_ + "*").c_str(), OnAnswer,
                                       this);
-    answers_.reset(answers);
-    if (answers != nullptr) natsSubscription_SetPendingLimits(answers, -1, -1);
   }
+  NatsSubscriptionHandle subscription(answers);
+  // By that it is known when the last answer has been handled.
+  if (status == NATS_OK) status = natsSubscription_SetOnCompleteCB(answers, OnAnswersOver, this);
+  if (status == NATS_OK) answers_ = std::move(subscription);
+  if (status == NATS_OK) status = natsSubscription_SetPendingLimits(answers, -1, -1);
   natsInbox_Destroy(inbox);
   if (status == NATS_OK) return {};
   return NatsFailure("NATS does not take a subscription", status);
@@ -432,7 +436,7 @@ void NatsStream::OnRetainedRead(const NatsReader::Message& message) {
 
 void NatsStream::OnAnswer(natsConnection*, natsSubscription*, natsMsg* raw, void* closure) {
   auto* self = static_cast<NatsStream*>(closure);
-  MessageHandle message(raw);
+  NatsMessageHandle message(raw);
   std::string_view subject = natsMsg_GetSubject(raw);
   uint64_t token = 0;
   const char* end = subject.data() + subject.size();
@@ -445,12 +449,13 @@ void NatsStream::OnAnswer(natsConnection*, natsSubscription*, natsMsg* raw, void
   self->AddNews([&] { self->news_.answers.push_back(std::move(answer)); });
 }
 
+void NatsStream::OnAnswersOver(void* self) {
+  static_cast<NatsStream*>(self)->answers_over_.set_value();
+}
+
 // Where it stands in its own stream: by that the reader finds out when it does not come.
 void NatsStream::OnRetainedAnswer(natsMsg* message) {
-  uint64_t sequence = ParseAnswer(0, message).sequence;
-  uint64_t last = retained_last_;
-  while (last < sequence && !retained_last_.compare_exchange_weak(last, sequence)) {
-  }
+  retained_reader_->Expect(ParseAnswer(0, message).sequence);
 }
 
 void NatsStream::Take(StreamNews& news) {
@@ -481,7 +486,6 @@ Status NatsStream::Retain(const StreamMessages::Message& message, unsigned parti
   PutU64(message.sequence, copy.data());
   PutU64(message.time_ms, copy.data() + sizeof(uint64_t));
   copy += bytes;
-  retained_reader_->Expect(retained_last_);
   return Put(options_.prefix + ".r." + std::to_string(partition),
              inbox_ + std::string(kRetainedAnswer),
              std::to_string(message.sequence) + "-" + std::to_string(message.time_ms), copy);
@@ -494,7 +498,7 @@ Status NatsStream::Put(const std::string& subject, const std::string& reply, con
   natsMsg* raw = nullptr;
   natsStatus status = natsMsg_Create(&raw, subject.c_str(), reply.c_str(), bytes.data(),
                                      static_cast<int>(bytes.size()));
-  MessageHandle message(raw);
+  NatsMessageHandle message(raw);
   if (status == NATS_OK) status = natsMsgHeader_Set(raw, kMessageIdHeader, id.c_str());
   if (status == NATS_OK) status = natsConnection_PublishMsg(connection_.get(), raw);
   if (status == NATS_OK) return {};
@@ -505,7 +509,7 @@ Result<std::optional<StreamMessages>> NatsStream::Read(uint64_t sequence) {
   jsErrCode code{};
   natsMsg* raw = nullptr;
   natsStatus status = js_GetMsg(&raw, context_.get(), log_name().c_str(), sequence, nullptr, &code);
-  MessageHandle message(raw);
+  NatsMessageHandle message(raw);
   if (code == JSNoMessageFoundErr || status == NATS_NOT_FOUND) return std::nullopt;
   if (status != NATS_OK) return NatsFailure("a message of the log cannot be read", status);
   StreamMessages one;

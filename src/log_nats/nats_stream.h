@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -63,7 +64,6 @@ class NatsStream final : public SharedStream {
   std::string retained_name() const { return options_.prefix + "-invalidations"; }
 
  private:
-  struct Found;
   static void OnAnswer(natsConnection*, natsSubscription*, natsMsg* message, void* self);
   Status Listen();
   // Finds the stream or makes it, until `deadline_ms` (nats_Now()).
@@ -80,6 +80,7 @@ class NatsStream final : public SharedStream {
                    const std::function<bool(const jsStreamState&)>& reached);
   Status Put(const std::string& subject, const std::string& reply, const std::string& id,
              std::string_view bytes);
+  static void OnAnswersOver(void* self);
   void OnRetainedAnswer(natsMsg* message);
   void OnRead(const NatsReader::Message& message);
   void OnRetainedRead(const NatsReader::Message& message);
@@ -91,7 +92,8 @@ class NatsStream final : public SharedStream {
   JsContextHandle context_;
   std::string inbox_;
   int replicas_ = 1;
-  NatsHandle<natsSubscription, natsSubscription_Destroy> answers_;
+  NatsSubscriptionHandle answers_;
+  std::promise<void> answers_over_;  // OnAnswer() is not called any more
   std::unique_ptr<NatsReader> reader_;
   std::unique_ptr<NatsReader> retained_reader_;
 
@@ -108,7 +110,6 @@ class NatsStream final : public SharedStream {
   std::function<void()> waker_;
 
   std::atomic<uint64_t> refused_{0};
-  std::atomic<uint64_t> retained_last_{0};  // in its own stream, as far as answers said
 };
 
 }  // namespace galaxy::push
