@@ -1,6 +1,5 @@
 #include "app/nats_options.h"
 
-#include <algorithm>
 #include <string_view>
 
 #include "log/shared_log.h"
@@ -14,11 +13,6 @@ constexpr size_t kPrefixBytesMax = 32;
 // The stream keeps invalidations a little longer than they are needed, so that every backend that
 // starts finds what the others remember.
 constexpr uint64_t kRetainedSpareMs = 24ull * 3600 * 1000;
-
-bool IsNameChar(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-         c == '_';
-}
 
 Status Refuse(std::string_view option, const std::string& why) {
   return Fail(Code::kInvalidArgument, "option " + std::string(option) + ": " + why,
@@ -106,9 +100,8 @@ Status CheckNats(const NatsNodeOptions& options, bool plaintext) {
     Status ok = CheckUrl(url, !options.ca_file.empty(), plaintext);
     if (!ok) return ok;
   }
-  bool is_name = !options.prefix.empty() && options.prefix.size() <= kPrefixBytesMax &&
-                 std::ranges::all_of(options.prefix, IsNameChar);
-  if (!is_name) return Refuse("nats-prefix", "1 to 32 of a-z, A-Z, 0-9, - and _");
+  if (!IsNatsName(options.prefix) || options.prefix.size() > kPrefixBytesMax)
+    return Refuse("nats-prefix", "1 to 32 of a-z, A-Z, 0-9, - and _");
   if (options.certificate_file.empty() != options.key_file.empty()) {
     return Refuse("nats-cert", "a certificate and its key go together");
   }

@@ -11,19 +11,12 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-bool IsBucketName(std::string_view name) {
-  return !name.empty() && std::ranges::all_of(name, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_';
-  });
-}
-
 }  // namespace
 
 Result<std::unique_ptr<NatsClaims>> NatsClaims::Open(Loop& loop,
                                                      const NatsConnection::Options& connection,
                                                      Options options) {
-  if (!IsBucketName(options.bucket.bucket)) {
+  if (!IsNatsName(options.bucket.bucket)) {
     return Fail(Code::kInvalidArgument,
                 "the name of a NATS bucket is letters, digits, - and _; this is not: " +
                     options.bucket.bucket,

@@ -1,5 +1,7 @@
 #include "log_nats/nats_connection.h"
 
+#include <algorithm>
+
 namespace galaxy::push {
 namespace {
 
@@ -65,6 +67,13 @@ Result<NatsOptionsHandle> MakeOptions(const NatsConnection::Options& from) {
 }
 
 }  // namespace
+
+bool IsNatsName(std::string_view name) {
+  return !name.empty() && std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_';
+  });
+}
 
 Result<std::unique_ptr<NatsConnection>> NatsConnection::Open(const Options& options) {
   if (options.urls.empty()) {

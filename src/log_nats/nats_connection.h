@@ -3,12 +3,17 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
 #include "log_nats/nats_handle.h"
 
 namespace galaxy::push {
+
+// Whether streams, buckets and the tokens of subjects may be called that everywhere: one or more of
+// a-z, A-Z, 0-9, - and _.
+bool IsNatsName(std::string_view name);
 
 // NatsConnection is one connection to a cluster of NATS servers, kept up by the library: it goes on
 // to another server of the cluster by itself, for ever.
