@@ -92,6 +92,7 @@ class NatsStream final : public SharedStream {
   JsContextHandle context_;
   std::string inbox_;
   int replicas_ = 1;
+  std::string subject_, reply_, id_;  // of the publication under way; they keep their room
   NatsSubscriptionHandle answers_;
   std::promise<void> answers_over_;  // OnAnswer() is not called any more
   std::unique_ptr<NatsReader> reader_;
