@@ -10,22 +10,16 @@
 #include <string>
 #include <vector>
 
-#include "auth/mint.h"
 #include "backend/backend.h"
-#include "client/event_listener.h"
-#include "client/publisher.h"
 #include "crypto/sha256.h"
-#include "gateway/gateway.h"
 #include "grpc/health.h"
 #include "log/fake_shared_stream.h"
 #include "log/shared_log.h"
-#include "net/sim_network.h"
-#include "storage/sim_disk.h"
+#include "small_plane.h"
 
 namespace galaxy::push {
 namespace {
 
-constexpr uint16_t kPort = 7'000;
 constexpr size_t kBackends = 3;  // and one more, which serves producers only
 constexpr size_t kGateways = 2;
 
@@ -116,54 +110,13 @@ class SimClaims final : public SubscriptionClaims {
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
-// A signed-in device that never loses its connection, if all is well.
-class Device final : public EventListenerHandler {
+// One that never loses its connection, if all is well.
+class LastingDevice final : public SimDevice {
  public:
-  Device(const SimNetwork& net, SimNode& node, const SimNode& gateway, std::string token)
-      : net_(net) {
-    auto started = EventListener::Start(
-        node.loop(), {.url = "ws://" + gateway.host() + ":" + std::to_string(kPort)},
-        [token = std::move(token)] { return token; }, *this);
-    EXPECT_TRUE(started) << started.error().message;
-    listener_ = std::move(*started);
-  }
-  int welcomes = 0, gaps = 0;
-  std::vector<std::string> events;  // payloads
-  std::vector<uint64_t> at_ms;      // when they came
+  using SimDevice::SimDevice;
 
  private:
-  void OnEvent(const SignedEvent& event) override {
-    events.push_back(event.payload);
-    at_ms.push_back(net_.now_ms());
-  }
-  void OnUnverified(const SignedEvent&, const VerifyResult&) override { ADD_FAILURE(); }
-  void OnGap(std::string_view, std::string_view, uint64_t) override { ++gaps; }
-  void OnWelcome(const ReceivedFrame::Welcome&) override { ++welcomes; }
-  void OnClockSkew(int64_t) override {}
-  void OnCursor(std::string_view) override {}
-  void OnState(std::string_view, std::string_view) override {}
   void OnEnded(const ListenerEnd& end) override { ADD_FAILURE() << end.reason; }
-
-  const SimNetwork& net_;
-  std::unique_ptr<EventListener> listener_;
-};
-
-class Producer final : public PublisherHandler {
- public:
-  Producer(SimNode& node, const SimNode& backend)
-      : publisher_(EventPublisher::Start(node.loop(), {backend.host(), kPort}, {}, *this)) {}
-  void Publish(const std::string& user, const std::string& payload) {
-    ASSERT_TRUE(publisher_->Publish(
-        {.type = EntryType::kEvent, .user_id = user, .kind = "k", .payload = payload}));
-  }
-  size_t acknowledged = 0;
-
- private:
-  void OnOutcome(const PublishOutcome& outcome) override { acknowledged += !outcome.refusal; }
-  void OnRoom() override {}
-  void OnEnd(const Status& status) override { ADD_FAILURE() << status.error().message; }
-
-  std::unique_ptr<EventPublisher> publisher_;
 };
 
 struct OneBackend {
@@ -210,7 +163,7 @@ struct Plane {
     one.health = std::make_unique<GrpcHealth>();
     one.claims = std::make_unique<SimClaims>(claims, one.node->loop(), one.severed);
     BackendConfig config;
-    config.listen = {"0.0.0.0", kPort};
+    config.listen = {"0.0.0.0", kSimPort};
     config.push.canary_ms = 5'000;
     config.push.admission.claims = one.claims.get();
     config.log_on_loop = LogOnLoop::Options{.commit_ms = 5};
@@ -218,11 +171,6 @@ struct Plane {
         config.log, {}, std::make_unique<SeverableStream>(store, one.node->clock(), one.severed),
         one.node->clock());
     ASSERT_TRUE(log) << log.error().message;
-    config.push.admission.await_head = [&loop = one.node->loop(), &waits_at = **log](auto known) {
-      waits_at.AwaitHead([&loop, known = std::move(known)](const Status& status) {
-        loop.Post([known, status] { known(status); });
-      });
-    };
     auto started = Backend::Start(one.node->loop(), config, std::unique_ptr<Log>(std::move(*log)),
                                   [&](GrpcRouter& router) { one.health->AddTo(router); });
     ASSERT_TRUE(started) << started.error().message;
@@ -236,39 +184,19 @@ struct Plane {
   }
   void StartGateway(size_t i) {
     GatewayConfig config;
-    config.id = gateway_nodes[i]->name();
-    config.backends = {{"backends.example", kPort}};
-    config.listen = {"0.0.0.0", kPort};
-    config.reload_ms = 0;
-    config.data_dir = "state";
-    config.state_vfs = disks[i].vfs();
-    config.state_on_loop_ms = 10;
+    config.backends = {{"backends.example", kSimPort}};
     config.backend_return_ms = 20'000;
     config.backoff_max_ms = backoff_max;
-    TokenVerifierOptions tokens{
-        .issuers = {
-            {.issuer = "iss", .audience = "aud", .keys = *Jwks::Parse(login.ToPublicJwks())}}};
-    auto opened = Gateway::Open(gateway_nodes[i]->loop(), config,
-                                {*TokenVerifier::Create(std::move(tokens)), envelope});
-    ASSERT_TRUE(opened) << opened.error().message;
-    gateways[i] = std::move(*opened);
+    gateways[i] = keys.Open(*gateway_nodes[i], disks[i], std::move(config));
   }
-  Device& AddDevice(const std::string& user, size_t gateway) {
+  SimDevice& AddDevice(const std::string& user, size_t gateway) {
     std::string name = user + "-" + std::to_string(devices.size());
-    uint64_t now_s = net.wall_ms() / 1000;
-    std::string token = MintToken({.issuer = "iss",
-                                   .audience = "aud",
-                                   .user_id = user,
-                                   .session_id = name,
-                                   .issued_s = now_s,
-                                   .expires_s = now_s + 36'000},
-                                  login);
-    devices.push_back(std::make_unique<Device>(net, net.AddNode(name), *gateway_nodes[gateway],
-                                               std::move(token)));
+    devices.push_back(std::make_unique<LastingDevice>(
+        net, net.AddNode(name), *gateway_nodes[gateway], keys.Token(user, name, net.wall_ms())));
     return *devices.back();
   }
   void StartProducer() {
-    producer = std::make_unique<Producer>(net.AddNode("producer"), *backends[kBackends].node);
+    producer = std::make_unique<SimProducer>(net.AddNode("producer"), *backends[kBackends].node);
   }
   double Metric(size_t gateway, std::string_view name) {
     MetricList list;
@@ -294,13 +222,11 @@ struct Plane {
   ClaimStore claims;
   std::array<OneBackend, kBackends + 1> backends;
   std::array<SimNode*, kGateways> gateway_nodes{};
-  TokenKey login = TokenKey::Generate(TokenAlg::kEdDsa);
-  SigningKeys::Snapshot envelope =
-      *SigningKeys::FromKeys({SigningKey::Generate(SimNetwork::kEpochWallMs / 1000 - 1)});
+  SimKeys keys;
   std::array<SimDisk, kGateways> disks;
   std::array<std::unique_ptr<Gateway>, kGateways> gateways;
-  std::unique_ptr<Producer> producer;
-  std::vector<std::unique_ptr<Device>> devices;
+  std::unique_ptr<SimProducer> producer;
+  std::vector<std::unique_ptr<SimDevice>> devices;
 };
 
 enum class Trouble { kKilled, kPowerLost, kDrained, kSevered, kHalfOpen, kNotServing, kReset };
@@ -355,7 +281,7 @@ void ExpectNothingMissedOrTwice(Plane& plane, const std::map<std::string, Publis
                                 uint64_t worst_ms) {
   size_t expected = 0;
   for (size_t i = 0; i < plane.devices.size(); ++i) {
-    const Device& device = *plane.devices[i];
+    const SimDevice& device = *plane.devices[i];
     const Published& events = published.at("user-" + std::to_string(i));
     ASSERT_EQ(device.events, events.payloads) << "device " << i;
     for (size_t n = 0; n < events.at_ms.size(); ++n) {

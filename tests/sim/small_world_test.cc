@@ -8,65 +8,14 @@
 #include <string>
 #include <vector>
 
-#include "auth/mint.h"
 #include "backend/backend.h"
 #include "base/seeded_random.h"
-#include "client/event_listener.h"
 #include "client/publisher.h"
-#include "gateway/gateway.h"
 #include "log/sqlite_engine.h"
-#include "net/sim_network.h"
-#include "storage/sim_disk.h"
+#include "small_plane.h"
 
 namespace galaxy::push {
 namespace {
-
-constexpr uint16_t kPort = 7'000;
-
-// A signed-in device.
-class Device final : public EventListenerHandler {
- public:
-  Device(SimNode& node, const SimNode& gateway, std::string token) {
-    auto started = EventListener::Start(
-        node.loop(), {.url = "ws://" + gateway.host() + ":" + std::to_string(kPort)},
-        [token = std::move(token)] { return token; }, *this);
-    EXPECT_TRUE(started) << started.error().message;
-    listener_ = std::move(*started);
-  }
-  int welcomes = 0, gaps = 0;
-  std::vector<std::string> events;  // payloads
-  std::string ended;
-
- private:
-  void OnEvent(const SignedEvent& event) override { events.push_back(event.payload); }
-  void OnUnverified(const SignedEvent&, const VerifyResult&) override { ADD_FAILURE(); }
-  void OnGap(std::string_view, std::string_view, uint64_t) override { ++gaps; }
-  void OnWelcome(const ReceivedFrame::Welcome&) override { ++welcomes; }
-  void OnClockSkew(int64_t) override {}
-  void OnCursor(std::string_view) override {}
-  void OnState(std::string_view, std::string_view) override {}
-  void OnEnded(const ListenerEnd& end) override { ended = end.reason; }
-
-  std::unique_ptr<EventListener> listener_;
-};
-
-class Producer final : public PublisherHandler {
- public:
-  Producer(SimNode& node, const SimNode& backend)
-      : publisher_(EventPublisher::Start(node.loop(), {backend.host(), kPort}, {}, *this)) {}
-  void Publish(const std::string& user, const std::string& payload) {
-    ASSERT_TRUE(publisher_->Publish(
-        {.type = EntryType::kEvent, .user_id = user, .kind = "k", .payload = payload}));
-  }
-  size_t acknowledged = 0;
-
- private:
-  void OnOutcome(const PublishOutcome& outcome) override { acknowledged += !outcome.refusal; }
-  void OnRoom() override {}
-  void OnEnd(const Status&) override {}
-
-  std::unique_ptr<EventPublisher> publisher_;
-};
 
 // Members in the order of dependence.
 struct SmallWorld {
@@ -78,7 +27,7 @@ struct SmallWorld {
   }
   void StartBackend() {
     BackendConfig config;
-    config.listen = {"0.0.0.0", kPort};
+    config.listen = {"0.0.0.0", kSimPort};
     config.log_on_loop = LogOnLoop::Options{.commit_ms = 10};
     auto engine = std::make_unique<SqliteEngine>(
         SqliteEngine::Options{.dir = "log", .vfs = disk.vfs(), .clock = &backend_node.clock()});
@@ -88,33 +37,13 @@ struct SmallWorld {
   }
   void StartGateway(size_t i) {
     GatewayConfig config;
-    config.id = gateway_nodes[i]->name();
-    config.backends = {{backend_node.host(), kPort}};
-    config.listen = {"0.0.0.0", kPort};
-    config.reload_ms = 0;
-    config.data_dir = "state";
-    config.state_vfs = gateway_disks[i].vfs();
-    config.state_on_loop_ms = 10;
-    TokenVerifierOptions tokens{
-        .issuers = {
-            {.issuer = "iss", .audience = "aud", .keys = *Jwks::Parse(login.ToPublicJwks())}}};
-    auto opened = Gateway::Open(gateway_nodes[i]->loop(), config,
-                                {*TokenVerifier::Create(std::move(tokens)), envelope});
-    ASSERT_TRUE(opened) << opened.error().message;
-    gateways[i] = std::move(*opened);
+    config.backends = {{backend_node.host(), kSimPort}};
+    gateways[i] = keys.Open(*gateway_nodes[i], gateway_disks[i], std::move(config));
   }
-  Device& AddDevice(const std::string& user, size_t gateway) {
+  SimDevice& AddDevice(const std::string& user, size_t gateway) {
     std::string name = user + "-" + std::to_string(devices.size());
-    uint64_t now_s = net.wall_ms() / 1000;
-    std::string token = MintToken({.issuer = "iss",
-                                   .audience = "aud",
-                                   .user_id = user,
-                                   .session_id = name,
-                                   .issued_s = now_s,
-                                   .expires_s = now_s + 3'600},
-                                  login);
-    devices.push_back(
-        std::make_unique<Device>(net.AddNode(name), *gateway_nodes[gateway], std::move(token)));
+    devices.push_back(std::make_unique<SimDevice>(net, net.AddNode(name), *gateway_nodes[gateway],
+                                                  keys.Token(user, name, net.wall_ms())));
     return *devices.back();
   }
 
@@ -123,14 +52,12 @@ struct SmallWorld {
   SimNode& backend_node = net.AddNode("backend");
   SimNode* gateway_nodes[2] = {&net.AddNode("gateway-1"), &net.AddNode("gateway-2")};
   SimNode& producer_node = net.AddNode("producer");
-  TokenKey login = TokenKey::Generate(TokenAlg::kEdDsa);
-  SigningKeys::Snapshot envelope =
-      *SigningKeys::FromKeys({SigningKey::Generate(SimNetwork::kEpochWallMs / 1000 - 1)});
+  SimKeys keys;
   SimDisk disk;
   std::array<SimDisk, 2> gateway_disks;
   std::unique_ptr<Backend> backend;
   std::unique_ptr<Gateway> gateways[2];
-  std::vector<std::unique_ptr<Device>> devices;
+  std::vector<std::unique_ptr<SimDevice>> devices;
 };
 
 // What one run was: every byte delivered with its time, and what the devices saw.
@@ -144,12 +71,12 @@ struct Outcome {
 Outcome Play(uint64_t seed) {
   SmallWorld world(seed);
   SimNetwork& net = world.net;
-  Device& alice = world.AddDevice("alice", 0);
-  Device& alice_too = world.AddDevice("alice", 1);
-  Device& bob = world.AddDevice("bob", 1);
+  SimDevice& alice = world.AddDevice("alice", 0);
+  SimDevice& alice_too = world.AddDevice("alice", 1);
+  SimDevice& bob = world.AddDevice("bob", 1);
   EXPECT_TRUE(net.RunUntil(
       [&] { return alice.welcomes == 1 && alice_too.welcomes == 1 && bob.welcomes == 1; }, 20'000));
-  Producer producer(world.producer_node, world.backend_node);
+  SimProducer producer(world.producer_node, world.backend_node);
   for (int i = 0; i < 50; ++i) {
     producer.Publish(i % 3 == 0 ? "bob" : "alice", "{\"n\":" + std::to_string(i) + "}");
     net.RunFor(net.random().Below(200));
@@ -157,8 +84,8 @@ Outcome Play(uint64_t seed) {
   EXPECT_TRUE(net.RunUntil([&] { return producer.acknowledged == 50; }, 10'000));
   bool invalidated = false;
   auto invalidation = ClientInvalidation::Start(
-      world.producer_node.loop(), {world.backend_node.host(), kPort}, "alice", "", "stolen", 5'000,
-      [&](auto result) { invalidated = result.has_value(); });
+      world.producer_node.loop(), {world.backend_node.host(), kSimPort}, "alice", "", "stolen",
+      5'000, [&](auto result) { invalidated = result.has_value(); });
   EXPECT_TRUE(net.RunUntil([&] { return invalidated; }, 10'000));
   EXPECT_TRUE(
       net.RunUntil([&] { return !alice.ended.empty() && !alice_too.ended.empty(); }, 10'000));
@@ -199,9 +126,9 @@ TEST(SmallWorld, FindsAHalfOpenFeedByItsPings) {
 // semantics.md 2.1
 TEST(SmallWorld, WhatWasAcknowledgedBeforeThePowerWentArrivesAfterwards) {
   SmallWorld world(4);
-  Device& alice = world.AddDevice("alice", 0);
+  SimDevice& alice = world.AddDevice("alice", 0);
   ASSERT_TRUE(world.net.RunUntil([&] { return alice.welcomes == 1; }, 20'000));
-  Producer producer(world.producer_node, world.backend_node);
+  SimProducer producer(world.producer_node, world.backend_node);
   world.net.Block(world.backend_node, *world.gateway_nodes[0]);
   producer.Publish("alice", "{\"n\":1}");
   ASSERT_TRUE(world.net.RunUntil([&] { return producer.acknowledged == 1; }, 1'000));
