@@ -5,7 +5,7 @@
 namespace galaxy::push {
 namespace {
 
-constexpr int64_t kLookMs = 20;  // how long it waits for a message before it looks around
+constexpr int64_t kLookMs = 100;  // how long it waits for a message before it looks around
 constexpr int64_t kPauseMs = 100;
 constexpr int64_t kHeartbeatNs = 1'000'000'000;
 constexpr int64_t kNsPerMs = 1'000'000;
